@@ -1,0 +1,15 @@
+"""Errors of the engines room; the root is `ebmc_core.errors.EbmcError`.
+
+EngineError               an engine failed to load or to infer
+└── EngineUnavailable     this machine cannot run that engine; the message says what it lacks
+"""
+
+from ebmc_core.errors import EbmcError
+
+
+class EngineError(EbmcError):
+    """An engine failed to load or to infer."""
+
+
+class EngineUnavailable(EngineError):
+    """This machine cannot run that engine; the message says what it lacks and how to get it."""
