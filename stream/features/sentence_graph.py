@@ -1,0 +1,79 @@
+"""MiniLM as one ONNX graph: token ids in, unit sentence vectors out. Run once, when the weights are fetched.
+
+`python -m stream.features.sentence_graph FOLDER` reads `config.json` and `model.safetensors` (sentence-transformers
+all-MiniLM-L6-v2) in that folder and leaves `model.onnx` in place of the latter, so that a running stream needs neither
+torch nor transformers for its text and loads in a fraction of a second. Pooling (mean over tokens) and the L2 norm are
+part of the graph, as the model's authors apply them.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # before transformers is imported: a local folder is all it may read
+
+import numpy as np
+import onnxruntime
+import torch
+from torch import Tensor, nn
+from transformers import AutoModel
+
+TOLERANCE = 1e-4
+
+
+class SentenceEncoder(nn.Module):
+    """The transformer with mean pooling and L2 norm on top."""
+
+    def __init__(self, encoder: nn.Module) -> None:
+        super().__init__()
+        self.encoder = encoder
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        """input_ids, attention_mask: int64 `[B, T]`. Returns float32 `[B, 384]`, each of length 1."""
+        hidden: Tensor = self.encoder(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
+        weight = attention_mask.unsqueeze(-1).to(hidden.dtype)  # [B, T, 1]
+        pooled = (hidden * weight).sum(dim=1) / weight.sum(dim=1).clamp(min=1e-9)  # [B, 384]
+        return nn.functional.normalize(pooled, dim=-1)
+
+
+def onnx_from_safetensors(folder: Path) -> Path:
+    """Write `model.onnx`, check it against torch on a padded batch, and drop the safetensors file."""
+    encoder = SentenceEncoder(
+        AutoModel.from_pretrained(str(folder), local_files_only=True, attn_implementation="eager")
+    ).eval()
+    tokens = torch.randint(1000, 20_000, (2, 9), generator=torch.Generator().manual_seed(0))
+    mask = torch.ones_like(tokens)
+    mask[1, 5:] = 0
+    sizes = {0: torch.export.Dim("batch", min=1, max=1024), 1: torch.export.Dim("length", min=2, max=512)}
+    path = folder / "model.onnx"
+    torch.onnx.export(
+        encoder,
+        (tokens, mask),
+        str(path),
+        dynamo=True,
+        input_names=["input_ids", "attention_mask"],
+        output_names=["vector"],
+        dynamic_shapes={"input_ids": sizes, "attention_mask": sizes},
+        external_data=False,
+        opset_version=18,
+        verbose=False,
+    )
+    _compare(encoder, path, tokens[:1, :4], mask[:1, :4])
+    _compare(encoder, path, tokens, mask)
+    (folder / "model.safetensors").unlink()
+    return path
+
+
+def _compare(encoder: SentenceEncoder, path: Path, tokens: Tensor, mask: Tensor) -> None:
+    """Raise `SystemExit` unless the graph gives what torch gives."""
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    found = np.asarray(session.run(None, {"input_ids": tokens.numpy(), "attention_mask": mask.numpy()})[0])
+    with torch.inference_mode():
+        expected = encoder(tokens, mask).numpy()
+    worst = float(np.abs(found - expected).max())
+    if not worst <= TOLERANCE:
+        raise SystemExit(f"the exported sentence encoder differs from torch by {worst:.1e}")
+
+
+if __name__ == "__main__":
+    onnx_from_safetensors(Path(sys.argv[1]))
