@@ -56,6 +56,22 @@ class FeatureBatch:
                 raise FeatureError(f"{modality} features are not finite in a window that is marked present")
 
 
+def pad_context(batch: FeatureBatch, length: int) -> FeatureBatch:
+    """Put windows that are not valid in front until there are `length`; `FeatureError` if there are more already."""
+    count = batch.valid.shape[1]
+    if count > length:
+        raise FeatureError(f"the model looks at {length} windows at most, the batch has {count}")
+    if count == length:
+        return batch
+
+    def pad(array: Float) -> Float:
+        front = np.zeros((array.shape[0], length - count, *array.shape[2:]), np.float32)
+        return np.concatenate((front, array), axis=1, dtype=np.float32)
+
+    values = {modality: pad(array) for modality, array in batch.values.items()}
+    return FeatureBatch(values, pad(batch.present), pad(batch.quality), pad(batch.age), pad(batch.valid))
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class FusedBatch:
     """What the model says of each window.

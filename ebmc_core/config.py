@@ -1,0 +1,55 @@
+"""The shape of an EBMC model, saved beside its weights. No torch in here: engines read it too."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from ebmc_core.errors import CheckpointError
+from ebmc_core.modality import MODALITIES, Modality
+
+
+@dataclass(frozen=True, slots=True)
+class EbmcConfig:
+    """Sizes of an EBMC model. Raises `ValueError` when they cannot be built."""
+
+    widths: Mapping[Modality, int]
+    """Feature width `d_m` of each modality: the contract with the feature front ends."""
+    width: int = 128
+    """Hidden width D."""
+    part: int = 64
+    """Width P of the shared and of the specific part of a modality."""
+    depth: int = 2
+    """Attention blocks in each expert."""
+    heads: int = 4
+    """Attention heads."""
+    ratio: int = 1
+    """Width of a block's MLP as a multiple of D."""
+    context: int = 16
+    """Windows that the newest window can look back on, itself included."""
+    dropout: float = 0.3
+    """Dropout inside the blocks and the fusion layer."""
+    input_dropout: float = 0.2
+    """Dropout on the standardised input features."""
+
+    def __post_init__(self) -> None:
+        if set(self.widths) != set(MODALITIES):
+            raise ValueError(f"widths must name {[str(m) for m in MODALITIES]}, not {sorted(self.widths)}")
+        sizes = (*self.widths.values(), self.width, self.part, self.depth, self.heads, self.ratio, self.context)
+        if min(sizes) < 1 or self.width % self.heads:
+            raise ValueError("all sizes must be positive, and the width a multiple of the heads")
+        if not (0 <= self.dropout < 1 and 0 <= self.input_dropout < 1):
+            raise ValueError("dropout must be in [0, 1)")
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain numbers and strings, for JSON and TOML."""
+        return {**asdict(self), "widths": {str(m): self.widths[m] for m in MODALITIES}}
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> "EbmcConfig":
+        """The opposite of `to_dict`. Raises `CheckpointError` on unknown, missing or impossible fields."""
+        try:
+            known: dict[str, Any] = dict(fields)
+            known["widths"] = {Modality(name): int(width) for name, width in known["widths"].items()}
+            return cls(**known)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise CheckpointError(f"not the configuration of an EBMC model: {error}") from error

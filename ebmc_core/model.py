@@ -1,0 +1,207 @@
+"""EBMC: enhance, then balance. One network for every availability of the modalities, causal, trust inside the forward.
+
+Independent implementation after He et al., "Enhance-then-Balance Modality Collaboration for Robust Multimodal
+Sentiment Analysis", CVPR 2026, arXiv 2604.12518. Energy coordination (EMC) acts on training only and is not here yet.
+
+Axes: `M` modalities, `B` streams, `L` windows (oldest first), `D` hidden width, `P` part width, `C` classes.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ebmc_core.complement import Complement
+from ebmc_core.config import EbmcConfig
+from ebmc_core.disentangle import Disentangle
+from ebmc_core.experts import Experts, StackedLinear, StackedNorm
+from ebmc_core.modality import MODALITIES, SENTIMENTS
+from ebmc_core.trust import AGE_SCALES, TrustHead, encode_age
+
+OUTLIER = 6.0  # standard deviations; a feature beyond is a fault of a sensor, not evidence
+FILL_LIMIT = 0.25  # most that a filled-in vector may weigh in the concatenation path
+LOG_VARIANCE = (-6.0, 2.0)
+
+
+class Representation(NamedTuple):
+    """Everything the losses look at. Masks of absent modalities are not applied to `own`, `shared` and `specific`."""
+
+    own: Tensor  # z_m [M, B, L, D], from modality m alone
+    filled: Tensor  # zt_m [M, B, L, D], what the others make of m
+    shared: Tensor  # c_m [M, B, L, P]
+    specific: Tensor  # s_m [M, B, L, P]
+    router: Tensor  # [M, B, L, E]
+    trust: Tensor  # [M, B, L]
+    logits: Tensor  # [B, L, C], not calibrated
+    log_variance: Tensor  # [B, L], of the valence
+    unimodal: Tensor  # logits of H_m(z_m) [M, B, L, C], not calibrated
+
+
+class Fused(NamedTuple):
+    """The tensors of `ebmc_core.batch.FusedBatch`, in its order; they are also the outputs of the exported graph."""
+
+    probabilities: Tensor
+    score: Tensor
+    interval: Tensor
+    trust: Tensor
+    unimodal: Tensor
+
+
+class Standardise(nn.Module):
+    """`(x - mean) / deviation` with the statistics of the training set, and the mean where a modality is absent."""
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("deviation", torch.ones(width))
+
+    def forward(self, values: Tensor, present: Tensor) -> Tensor:
+        """values `[B, L, d]`, never read where present `[B, L]` is 0: not even NaN gets through `where`."""
+        values = torch.where(present.unsqueeze(-1) > 0, values, self.mean)
+        return ((values - self.mean) / self.deviation).clamp(-OUTLIER, OUTLIER)
+
+
+class Projection(nn.Module):
+    """Features to tokens: `f_m = LN(W_m standardise(x_m)) + e_m + time(age)`, a learned token where m is absent."""
+
+    def __init__(self, config: EbmcConfig) -> None:
+        super().__init__()
+        count, width = len(MODALITIES), config.width
+        self.standardise = nn.ModuleList(Standardise(config.widths[modality]) for modality in MODALITIES)
+        self.linear = nn.ModuleList(nn.Linear(config.widths[modality], width) for modality in MODALITIES)
+        self.dropout = nn.Dropout(config.input_dropout)
+        self.norm = StackedNorm(count, width)
+        self.modality = nn.Parameter(torch.randn(count, 1, 1, width) * 0.02)
+        self.missing = nn.Parameter(torch.randn(count, 1, 1, width) * 0.02)
+        self.time = StackedLinear(count, len(AGE_SCALES), width)
+
+    def forward(self, values: Sequence[Tensor], present: Tensor, age: Tensor) -> Tensor:
+        """values: per modality `[B, L, d_m]`; present, age `[M, B, L]`. Returns tokens `[M, B, L, D]`."""
+        projected = [
+            linear(self.dropout(standardise(x, here)))
+            for linear, standardise, x, here in zip(self.linear, self.standardise, values, present, strict=True)
+        ]
+        tokens = self.norm(torch.stack(projected))
+        tokens = torch.where(present.unsqueeze(-1) > 0, tokens, self.missing)
+        return tokens + self.modality + self.time(encode_age(age))
+
+
+class Fusion(nn.Module):
+    """`sum_m trust_m zbar_m` plus the paper's concatenation path, in which each `zbar_m` is multiplied by its trust.
+
+    A filled-in vector enters the concatenation only, with a learned weight below `FILL_LIMIT`. It is a function of
+    the modalities present, so the published trust stays a distribution over those.
+    """
+
+    def __init__(self, config: EbmcConfig) -> None:
+        super().__init__()
+        count, width = len(MODALITIES), config.width
+        self.fill = nn.Parameter(torch.zeros(count, 1, 1))
+        self.path = nn.Sequential(
+            nn.Linear(count * width + count, 2 * width),
+            nn.GELU(),
+            nn.Dropout(config.dropout),
+            nn.Linear(2 * width, width),
+        )
+        self.norm = nn.LayerNorm(width)
+
+    def forward(self, completed: Tensor, trust: Tensor, quality: Tensor, present: Tensor) -> Tensor:
+        """completed `[M, B, L, D]`; trust, quality, present `[M, B, L]`. Returns `[B, L, D]`; finite if all absent."""
+        fill = FILL_LIMIT * torch.sigmoid(self.fill) * (1 - present) * present.amax(0, keepdim=True)
+        weighed = (trust + fill).unsqueeze(-1) * completed
+        together = torch.cat(
+            (weighed.permute(1, 2, 0, 3).flatten(-2), quality.permute(1, 2, 0)), dim=-1
+        )  # [B, L, MD+M]
+        mean = (trust.unsqueeze(-1) * completed).sum(0)  # [B, L, D]
+        return self.norm(mean + self.path(together))
+
+
+class Calibration(nn.Module):
+    """Temperatures and interval widths, found on validation windows; buffers, so the exported graph has them.
+
+    A row per subset of modalities present: bit m of its number is modality m.
+    """
+
+    temperature: Tensor
+    interval: Tensor
+    unimodal: Tensor
+    bits: Tensor
+
+    def __init__(self, modalities: int) -> None:
+        super().__init__()
+        self.register_buffer("temperature", torch.ones(2**modalities))
+        self.register_buffer("interval", torch.full((2**modalities,), 1.645))
+        self.register_buffer("unimodal", torch.ones(modalities))
+        self.register_buffer("bits", 2 ** torch.arange(modalities), persistent=False)
+
+    def forward(self, inner: Representation, present: Tensor) -> Fused:
+        """inner: what `EBMC.represent` gave for present `[M, B, L]`."""
+        subset = (present.permute(1, 2, 0) * self.bits).sum(-1).long()  # [B, L]
+        probabilities = torch.softmax(inner.logits / self.temperature[subset].unsqueeze(-1), dim=-1)
+        score = valence(probabilities)
+        reach = self.interval[subset] * torch.exp(0.5 * inner.log_variance)
+        interval = torch.stack((score - reach, score + reach), dim=-1).clamp(-1, 1)
+        unimodal = torch.softmax(inner.unimodal / self.unimodal.view(-1, 1, 1, 1), dim=-1)
+        return Fused(probabilities, score, interval, inner.trust.permute(1, 2, 0), unimodal.permute(1, 2, 0, 3))
+
+
+class EBMC(nn.Module):
+    """The whole model. `forward` is the inference path and exports as one graph; `represent` is what losses read."""
+
+    def __init__(self, config: EbmcConfig) -> None:
+        super().__init__()
+        self.config = config
+        count, width, classes = len(MODALITIES), config.width, len(SENTIMENTS)
+        self.projection = Projection(config)
+        self.experts = Experts(count, width, config.depth, config.heads, config.context, config.ratio, config.dropout)
+        self.disentangle = Disentangle(count, width, config.part)
+        self.complement = Complement(count, width, config.part)
+        self.trust = TrustHead(count, width)
+        self.fusion = Fusion(config)
+        self.head = nn.Linear(width, classes)
+        self.spread = nn.Linear(width, 1)
+        self.unimodal = StackedLinear(count, width, classes)
+        self.specific = StackedLinear(count, config.part, classes)  # read by MSD's loss only
+        self.calibration = Calibration(count)
+
+    def forward(self, values: Sequence[Tensor], present: Tensor, quality: Tensor, age: Tensor, valid: Tensor) -> Fused:
+        """Shapes as in `FeatureBatch`, values in the order of `MODALITIES`; any `L` up to `config.context`."""
+        here = observed(present, valid)
+        return self.calibration(self.represent(values, present, quality, age, valid), here)
+
+    def represent(
+        self,
+        values: Sequence[Tensor],
+        present: Tensor,
+        quality: Tensor,
+        age: Tensor,
+        valid: Tensor,
+        own_experts: bool = False,
+    ) -> Representation:
+        """All parts of the model in turn. `own_experts`: Stage I, each modality through its own expert only."""
+        here = observed(present, valid)  # [M, B, L]
+        age, quality = age.permute(2, 0, 1), quality.permute(2, 0, 1) * here
+        tokens = self.projection(values, here, age)
+        past = torch.ones(tokens.shape[2], tokens.shape[2], device=here.device).tril()
+        own, router = self.experts(tokens, here.unsqueeze(-2) * past, own_experts)
+        shared, specific = self.disentangle(own)
+        filled, completed = self.complement(own, shared, specific, here)
+        trust = self.trust(completed, age, quality, here)
+        fused = self.fusion(completed, trust, quality, here)
+        log_variance = self.spread(fused).squeeze(-1).clamp(*LOG_VARIANCE)
+        unimodal = self.unimodal(own)
+        return Representation(own, filled, shared, specific, router, trust, self.head(fused), log_variance, unimodal)
+
+
+def observed(present: Tensor, valid: Tensor) -> Tensor:
+    """present `[B, L, M]` and valid `[B, L]` as one mask of exact 0 and 1, `[M, B, L]`."""
+    return ((present > 0) & (valid > 0).unsqueeze(-1)).to(present.dtype).permute(2, 0, 1)
+
+
+def valence(probabilities: Tensor) -> Tensor:
+    """`p_positive - p_negative`; `[..., C] -> [...]`, in -1..1."""
+    return probabilities[..., -1] - probabilities[..., 0]
