@@ -1,0 +1,56 @@
+"""Measures of a whole picture: its size for analysis, its light, its noise, and whether it moves at all."""
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Picture = NDArray[np.uint8]
+
+LONGEST = 960  # pixels: the landmarker looks at 192 x 192 and 256 x 256, so a larger picture only costs time
+THUMBNAIL = (160, 120)  # width, height of what is compared to tell a frozen picture
+CHANGED = 2.0  # grey levels by which the most changed spot of two thumbnails must differ
+
+
+def analysed(image: Picture) -> Picture:
+    """The picture `[H, W, 3]` with its longest side at most `LONGEST` pixels, contiguous in memory."""
+    longest = max(image.shape[:2])
+    if longest <= LONGEST:
+        return np.ascontiguousarray(image)
+    width, height = (max(1, round(side * LONGEST / longest)) for side in (image.shape[1], image.shape[0]))
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+
+
+def grey(image: Picture) -> Picture:
+    """Luma `[H, W]` of an RGB picture."""
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+
+
+def noise_level(luma: Picture) -> float:
+    """Standard deviation of the noise in grey levels, 0..255 (J. Immerkaer, Fast Noise Variance Estimation, 1996).
+
+    The mask is the difference of two Laplacians, blind to plain edges; the median instead of the mean keeps it blind to
+    hair and text as well.
+    """
+    if min(luma.shape) < 3:
+        return 0.0
+    mask = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32)
+    response = cv2.filter2D(luma, cv2.CV_32F, mask)[1:-1, 1:-1]
+    return float(np.median(np.abs(response))) / (0.6745 * 6.0)  # 6: the gain of the mask on white noise
+
+
+@dataclass(slots=True)
+class Stillness:
+    """For how long a stream has shown the very same picture. A real camera never does: its sensor has noise."""
+
+    since: float | None = None
+    _thumbnail: NDArray[np.float32] | None = None
+
+    def seconds(self, luma: Picture, pts: float) -> float:
+        """Seconds, up to `pts`, in which no spot of the picture has changed; 0 for a picture that is new."""
+        small = cv2.resize(luma, THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float32)
+        before, self._thumbnail = self._thumbnail, small
+        if before is None or self.since is None or float(np.abs(small - before).max()) > CHANGED:
+            self.since = pts
+        return max(0.0, pts - self.since)

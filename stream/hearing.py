@@ -1,0 +1,71 @@
+"""What one stream hears: voice activity, utterances and the features of its sound."""
+
+import asyncio
+from collections import deque
+
+from stream.front_ends import FrontEnds
+from stream.records import AudioFrame, ModalityFeatures, Utterance, Window
+from stream.ring import SoundRing
+from stream.speech.utterances import Pass, UtteranceTracker
+from stream.speech.vad import SpeechChunk, VoiceActivity
+
+SPEECH = 0.5  # probability from which a chunk counts as speech (Silero's own default)
+UTTERANCE = 15.0  # seconds; the longest utterance (12 s) with its pre-roll must still be in the ring when it is read
+
+
+class Hearing:
+    """The sound of one stream, from frames to audio features and utterances.
+
+    reach: how far back from the newest sound a window may begin, seconds.
+    patient: a window waits for the recognition passes that were due by its end (files), or takes what is there (live).
+    """
+
+    def __init__(self, front: FrontEnds, reach: float, patient: bool) -> None:
+        self._front, self._patient = front, patient
+        self._ring = SoundRing(max(reach, UTTERANCE))
+        self._activity, self._tracker = VoiceActivity(), UtteranceTracker()
+        self._chunks: deque[SpeechChunk] = deque()
+        self._last_speech: float | None = None
+        self._passes: deque[tuple[Pass, asyncio.Future[Utterance]]] = deque()
+        self._utterances: dict[float, Utterance] = {}
+
+    async def take(self, frame: AudioFrame) -> None:
+        """Listen to the next frame; recognition that is due begins in its worker."""
+        self._ring.push(frame)
+        chunks = self._activity.push(frame)
+        self._chunks.extend(chunks)
+        if self._front.transcribing:
+            await self._recognise(self._tracker.push(chunks))
+
+    async def finish(self) -> None:
+        """The sound has ended: recognise what is left."""
+        if self._front.transcribing:
+            await self._recognise(self._tracker.finish())
+
+    async def features(self, window: Window) -> asyncio.Future[ModalityFeatures]:
+        """Begin the audio features of a window that has just closed."""
+        while self._chunks and self._chunks[0].end <= window.start:
+            self._chunks.popleft()
+        inside = [chunk for chunk in self._chunks if chunk.start < window.end]
+        spoken = [chunk.end for chunk in inside if chunk.probability >= SPEECH]
+        self._last_speech = max(spoken, default=self._last_speech)
+        samples = self._ring.cut(window.start, window.end)
+        return await self._front.hearing.submit(self._front.audio.window, samples, inside, window, self._last_speech)
+
+    async def utterances(self, window: Window) -> tuple[Utterance, ...]:
+        """The utterances that overlap the window, as known at its end, in order."""
+        while self._passes and self._passes[0][0].at <= window.end:
+            due, heard = self._passes[0]
+            if not (self._patient or heard.done()):
+                break
+            self._utterances[due.start] = await heard
+            self._passes.popleft()
+        self._utterances = {start: u for start, u in self._utterances.items() if u.words and u.end > window.start}
+        return tuple(self._utterances[start] for start in sorted(self._utterances))
+
+    async def _recognise(self, passes: list[Pass]) -> None:
+        for due in passes:
+            samples = self._ring.cut(due.start, due.end)
+            transcribe = self._front.recogniser.transcribe
+            heard = await self._front.listening.submit(transcribe, samples, due.start, due.final)
+            self._passes.append((due, heard))

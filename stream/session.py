@@ -1,0 +1,109 @@
+"""One stream's life: frames in, closed windows out, each with the features of every modality.
+
+Work on a frame (face, speech) begins in a worker when the frame arrives; a window then waits for what belongs to it.
+"""
+
+import asyncio
+from dataclasses import dataclass
+
+import numpy as np
+
+from ebmc_core.modality import Modality
+from stream.clock import Clock
+from stream.features.audio import AudioFrontEnd
+from stream.features.text import TextFrontEnd
+from stream.features.video import VideoFrontEnd
+from stream.front_ends import FrontEnds
+from stream.hearing import Hearing
+from stream.records import AudioFrame, Frame, ModalityFeatures, State, Window, WindowFeatures
+from stream.settings import Settings
+from stream.watching import Watching
+from stream.windows import Windower
+from stream.worker import Worker
+
+WIDTHS = {Modality.TEXT: TextFrontEnd.WIDTH, Modality.AUDIO: AudioFrontEnd.WIDTH, Modality.VIDEO: VideoFrontEnd.WIDTH}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Closing:
+    """A closed window whose features are on their way. captured: when its last frame came in, on the clock."""
+
+    window: Window
+    captured: float
+    audio: asyncio.Future[ModalityFeatures] | None
+
+
+class Session:
+    """One stream from its first frame to its last.
+
+    kinds: the media the source has. without: modalities that are switched off; their frames still tell the time, and
+    nothing else of them is read. patient: windows wait for speech recognition.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        kinds: frozenset[Modality],
+        without: frozenset[Modality],
+        front: FrontEnds,
+        settings: Settings,
+        clock: Clock,
+        patient: bool,
+    ) -> None:
+        self._front, self._clock, self._without = front, clock, without
+        self._windower = Windower(name, kinds, settings.window, settings.hop, settings.lateness)
+        heard = Modality.AUDIO in kinds and not {Modality.AUDIO, Modality.TEXT} <= without
+        reach = settings.window + settings.lateness + 1.0
+        self._hearing = Hearing(front, reach, patient) if heard else None
+        seen = Modality.VIDEO in kinds and Modality.VIDEO not in without
+        self._watching = Watching(front.watcher(), Worker(f"face-{name}")) if seen else None
+
+    async def take(self, frame: Frame) -> list[Closing]:
+        """Begin the work on a frame; returns the windows it closed."""
+        if isinstance(frame, AudioFrame):
+            if self._hearing:
+                await self._hearing.take(frame)
+            return await self._close(self._windower.push(Modality.AUDIO, frame.end))
+        if self._watching:
+            await self._watching.take(frame)
+        return await self._close(self._windower.push(Modality.VIDEO, frame.pts))
+
+    async def finish(self) -> list[Closing]:
+        """The source has ended: the windows that are still open."""
+        if self._hearing:
+            await self._hearing.finish()
+        return await self._close(self._windower.finish())
+
+    async def assemble(self, closing: Closing) -> WindowFeatures:
+        """Wait for the features of a closed window."""
+        window = closing.window
+        audio = await closing.audio if closing.audio else self._missing(Modality.AUDIO, window)
+        utterances = await self._hearing.utterances(window) if self._hearing else ()
+        if Modality.TEXT in self._without or not self._front.transcribing or not self._hearing:
+            utterances, text = (), self._missing(Modality.TEXT, window)
+        else:
+            text = await self._front.reading.run(self._front.text.window, utterances, window)
+        video, faces = self._missing(Modality.VIDEO, window), 0
+        if self._watching:
+            video, faces = await self._watching.features(window)
+        modalities = {Modality.TEXT: text, Modality.AUDIO: audio, Modality.VIDEO: video}
+        return WindowFeatures(window, modalities, utterances, faces)
+
+    async def close(self) -> None:
+        """Free what belongs to this stream alone."""
+        if self._watching:
+            await self._watching.close()
+
+    async def _close(self, windows: list[Window]) -> list[Closing]:
+        closings: list[Closing] = []
+        for window in windows:
+            audio = None
+            if self._hearing and Modality.AUDIO not in self._without:
+                audio = await self._hearing.features(window)
+            closings.append(Closing(window, self._clock.now(), audio))
+        return closings
+
+    def _missing(self, modality: Modality, window: Window) -> ModalityFeatures:
+        off = modality in self._without or (modality is Modality.TEXT and not self._front.transcribing)
+        reason = "switched off" if off else "the source has no picture" if modality is Modality.VIDEO else "the source has no sound"
+        return ModalityFeatures(np.zeros(WIDTHS[modality], np.float32), State.MISSING, 0.0, window.end, reason)

@@ -1,0 +1,61 @@
+"""All settings, and the only reader of the environment.
+
+Rising order: defaults, `ebmc.toml` in the current folder, `EBMC_*` environment variables, command line flags.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+import platformdirs
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from stream.errors import SettingsError
+
+
+class Settings(BaseSettings):
+    """What a stream can be told."""
+
+    model_config = SettingsConfigDict(env_prefix="EBMC_", toml_file="ebmc.toml", extra="forbid", frozen=True)
+
+    window: Annotated[float, Field(ge=0.5, le=30)] = 4.0
+    """Length of a window, seconds of event time. The live model was trained on 4."""
+    hop: Annotated[float, Field(ge=0.1, le=30)] = 0.5
+    """Time from one window to the next, seconds."""
+    lateness: Annotated[float, Field(ge=0)] = 5.0
+    """How far one kind of frames may run ahead before a window closes without the other, seconds."""
+    video_rate: Annotated[float, Field(gt=0, le=60)] = 10.0
+    """Pictures analysed per second, at most; expressions last longer than a tenth of a second."""
+    engine: str = "auto"
+    """Inference engine; `auto` takes the fastest this machine has."""
+    checkpoint: str = "live-en"
+    """Bundled checkpoint, or the folder of one."""
+    asr: str = "tiny.en"
+    """Speech recogniser: `tiny.en` or `none`."""
+    cache: Path = platformdirs.user_cache_path("ebmc")
+    """Where model weights are kept."""
+    data: Path = Path("../shared")
+    """Folder with training data and test clips; only training and the test suite look there."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Flags over environment over `ebmc.toml`."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load_settings(**flags: object) -> Settings:
+    """Settings with the flags that were given (None means not given); raises `SettingsError` in one line."""
+    given = {name: value for name, value in flags.items() if value is not None}
+    try:
+        return Settings(**given)  # pyright: ignore[reportArgumentType]
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise SettingsError(f"setting {where!r}: {first['msg']} (it was {first['input']!r})") from error

@@ -1,0 +1,48 @@
+"""Events as JSON lines, in a file or on standard output."""
+
+import sys
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Self
+
+from stream.errors import SinkError, SinkLost
+from stream.event import SentimentEvent
+
+
+class JsonLinesSink:
+    """`jsonl:PATH` (a new file each run), or `jsonl:-` for standard output. Every line is flushed when it is written."""
+
+    def __init__(self, path: str) -> None:
+        if not path:
+            raise SinkError("the sink jsonl: needs a file, for instance jsonl:events.jsonl, or jsonl:- for standard output")
+        self._path = path
+        self._file: IO[str] = sys.stdout
+        self._resources = ExitStack()
+
+    async def __aenter__(self) -> Self:
+        if self._path != "-":
+            try:
+                Path(self._path).parent.mkdir(parents=True, exist_ok=True)
+                self._file = self._resources.enter_context(open(self._path, "w", encoding="utf-8"))  # noqa: ASYNC230
+            except OSError as error:
+                raise SinkError(f"{self._path}: cannot be written ({error.strerror}); choose another file") from error
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self._resources.close()
+        except OSError as full:
+            raise SinkLost(f"{self._path}: {full.strerror}; the last events were not written") from full
+
+    async def send(self, event: SentimentEvent) -> None:
+        """Write one line."""
+        try:
+            self._file.write(event.as_json() + "\n")
+            self._file.flush()
+        except BrokenPipeError:
+            raise SinkLost("standard output was closed by its reader") from None
+        except OSError as error:
+            raise SinkLost(f"{self._path}: {error.strerror}; free some space or choose another file") from error

@@ -1,0 +1,39 @@
+"""The one protocol of all sinks, and the table they are registered in."""
+
+import importlib
+from types import TracebackType
+from typing import Protocol, Self
+
+from stream.errors import SinkError
+from stream.event import SentimentEvent
+
+
+class Sink(Protocol):
+    """Where events go. Entering opens it, leaving writes what is left and closes it. Raises `SinkError`."""
+
+    async def __aenter__(self) -> Self: ...
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    async def send(self, event: SentimentEvent) -> None:
+        """Take the next event; of one stream they come in order."""
+        ...
+
+
+# scheme -> module:class, imported only when that sink is made
+SINKS: dict[str, str] = {
+    "jsonl": "stream.sinks.jsonl:JsonLinesSink",
+    "table": "stream.sinks.table:TableSink",
+    "timeline": "stream.sinks.timeline:TimelineSink",
+}
+
+
+def sink_from(uri: str) -> Sink:
+    """The sink that a command line argument names: `scheme` or `scheme:where`."""
+    scheme, _, rest = uri.partition(":")
+    if scheme not in SINKS:
+        raise SinkError(f"cannot write to {uri!r}: sinks are {', '.join(f'{name}:' for name in SINKS)}")
+    module, _, kind = SINKS[scheme].partition(":")
+    return getattr(importlib.import_module(module), kind)(rest)
