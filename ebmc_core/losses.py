@@ -44,15 +44,14 @@ def invariance(shared: Tensor, present: Tensor, negatives: Tensor, temperature: 
     row's. Aligned parts give less than random ones (the published code rewards the opposite).
     """
     directions = F.normalize(shared.float(), dim=-1)
+    itself = torch.eye(shared.shape[1], dtype=torch.bool, device=shared.device)
     total, count = shared.new_zeros(()), shared.new_zeros(())
     for one in range(len(shared)):
         for other in range(len(shared)):
             if one == other:
                 continue
             similar = directions[one] @ directions[other].T / temperature  # [N, N]
-            usable = (negatives & (present[other] > 0)) | torch.eye(
-                len(similar), dtype=torch.bool, device=shared.device
-            )
+            usable = (negatives & (present[other] > 0)) | itself
             loss = similar.masked_fill(~usable, -math.inf).logsumexp(-1) - similar.diagonal()
             both = present[one] * present[other]
             total, count = total + (loss * both).sum(), count + both.sum()

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
+from ebmc_core.batch import FeatureBatch
 from ebmc_core.complement import Complement
 from ebmc_core.config import EbmcConfig
 from ebmc_core.disentangle import Disentangle
@@ -36,6 +37,16 @@ class Representation(NamedTuple):
     logits: Tensor  # [B, L, C], not calibrated
     log_variance: Tensor  # [B, L], of the valence
     unimodal: Tensor  # logits of H_m(z_m) [M, B, L, C], not calibrated
+
+
+class Inputs(NamedTuple):
+    """The tensors of a `FeatureBatch`, in the order of `EBMC.forward`."""
+
+    values: list[Tensor]
+    present: Tensor
+    quality: Tensor
+    age: Tensor
+    valid: Tensor
 
 
 class Fused(NamedTuple):
@@ -195,6 +206,13 @@ class EBMC(nn.Module):
         log_variance = self.spread(fused).squeeze(-1).clamp(*LOG_VARIANCE)
         unimodal = self.unimodal(own)
         return Representation(own, filled, shared, specific, router, trust, self.head(fused), log_variance, unimodal)
+
+
+def inputs_from_batch(batch: FeatureBatch) -> Inputs:
+    """The batch as tensors, without a copy."""
+    values = [torch.from_numpy(batch.values[modality]) for modality in MODALITIES]
+    rest = (torch.from_numpy(array) for array in (batch.present, batch.quality, batch.age, batch.valid))
+    return Inputs(values, *rest)
 
 
 def observed(present: Tensor, valid: Tensor) -> Tensor:

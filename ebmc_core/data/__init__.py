@@ -1,0 +1,1 @@
+"""Data sets: unimodal feature arrays, and the tri-modal windows paired from them."""

@@ -1,0 +1,193 @@
+"""Tri-modal window sequences paired by sentiment from unimodal recordings.
+
+No aligned tri-modal recordings are at hand, so the pairing is made: a sequence is a chain of sentiment runs; within a
+run one spoken text, one voice clip and one face of that sentiment (or of none: people say little with one channel)
+persist for several windows, as they do in a stream whose 4 s windows overlap by 3.5 s. What pairing cannot teach, how
+the three agree or clash within one real person, the model does not know.
+
+    label    - - - - - - + + + + + + + + + +      a run lasts 6 windows on average
+    text     a a a a b b c c c c d d d d d d
+    audio    k k k k k k m m m m m m m n n n
+    video    . . . p p p q q q . . . . q q q      an outage hides it, its age rises
+    valid    0 0 1 1 1 1 1 1 1 1 1 1 1 1 1 1      early in a stream there are few windows
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ebmc_core.batch import FeatureBatch, Float
+from ebmc_core.data.arrays import CLEAN, FeatureArrays
+from ebmc_core.modality import MODALITIES, SENTIMENTS, Modality
+
+NEUTRAL = 1
+HOP = 0.5  # seconds from one window to the next
+SUBSETS = np.array([[index >> m & 1 for m in range(len(MODALITIES))] for index in range(1, 2 ** len(MODALITIES))])
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """How sequences are made. All chances are per window unless they say otherwise."""
+
+    context: int = 16
+    """Windows in a sequence."""
+    turn: float = 1 / 6
+    """Chance that the sentiment changes."""
+    next_item: tuple[float, ...] = (0.2, 0.15, 0.1)
+    """Chance that a modality moves on to another item, in the order of the modalities."""
+    reticent: float = 0.2
+    """Chance that an item of a run with a sentiment is neutral all the same."""
+    degraded: float = 0.5
+    """Chance that an item is shown in one of its degraded copies."""
+    complete: float = 0.35
+    """Chance that a sequence has all modalities; else it has one of the seven subsets."""
+    outage: float = 0.3
+    """Chance, per sequence and modality, of one contiguous outage."""
+    noise: float = 0.2
+    """Chance, per sequence and modality, of a stretch with noise added, whose quality falls accordingly."""
+    late: float = 0.4
+    """Chance, per sequence, that the stream has only just begun: padding in front."""
+    jitter: float = 0.15
+    """Standard deviation of noise on every window, in units of the feature's own deviation."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairedBatch:
+    """Sequences with their truth. label `[B, L]`: the run's sentiment. own `[B, L, M]`: that of each item."""
+
+    features: FeatureBatch
+    label: Ints
+    own: Ints
+
+
+class ItemIndex:
+    """Rows of one modality by label, item and whether they are clean, for drawing many at once."""
+
+    def __init__(self, arrays: FeatureArrays) -> None:
+        _, item = np.unique(arrays.item, return_inverse=True)
+        degraded = arrays.condition != CLEAN
+        self.rows = np.lexsort((degraded, item)).astype(np.int64)  # item by item, clean copies first
+        self.copies = np.bincount(item)
+        self.clean = np.bincount(item, weights=~degraded).astype(np.int64)
+        self.start = np.concatenate(([0], np.cumsum(self.copies)[:-1]))
+        label = np.zeros(len(self.copies), np.int64)
+        label[item] = arrays.label
+        self.items = [np.flatnonzero(label == index) for index in range(len(SENTIMENTS))]
+
+    def draw_items(self, labels: Ints, generator: np.random.Generator) -> Ints:
+        """An item of each label in labels `[n]`."""
+        drawn = np.zeros_like(labels)
+        for label, items in enumerate(self.items):
+            wanted = labels == label
+            drawn[wanted] = generator.choice(items, wanted.sum())
+        return drawn
+
+    def draw_copies(self, items: Ints, degraded: NDArray[np.bool_], generator: np.random.Generator) -> Ints:
+        """A row of each item `[n]`, clean or degraded as asked where the item has such a copy."""
+        spoiled = self.copies[items] - self.clean[items]
+        degraded = np.where(spoiled == 0, False, np.where(self.clean[items] == 0, True, degraded))
+        first = self.start[items] + np.where(degraded, self.clean[items], 0)
+        choices = np.where(degraded, spoiled, self.clean[items])
+        return self.rows[first + (generator.random(len(items)) * choices).astype(np.int64)]
+
+
+class PairedWindows:
+    """Draws sequences from one split; the same seed draws the same sequences."""
+
+    def __init__(self, arrays: Mapping[Modality, FeatureArrays], split: str, pairing: Pairing, seed: int) -> None:
+        self.pairing = pairing
+        self.arrays = {modality: arrays[modality].of_split(split) for modality in MODALITIES}
+        self.index = {modality: ItemIndex(part) for modality, part in self.arrays.items()}
+        self.deviation = {modality: part.values.std(0) for modality, part in self.arrays.items()}
+        self.generator = np.random.default_rng(seed)
+
+    def draw(self, count: int, subset: NDArray[np.int64] | None = None) -> PairedBatch:
+        """`count` sequences; with a subset `[M]` every window has just those modalities and no outages or padding."""
+        generator, pairing = self.generator, self.pairing
+        label = self._runs(count)
+        own = np.empty((count, pairing.context, len(MODALITIES)), np.int64)
+        quality = np.empty(own.shape, np.float32)
+        values: dict[Modality, Float] = {}
+        for m, modality in enumerate(MODALITIES):
+            rows, own[..., m] = self._items(modality, label, pairing.next_item[m])
+            values[modality] = self.arrays[modality].values[rows]
+            quality[..., m] = self.arrays[modality].quality[rows]
+            self._disturb(modality, values[modality], quality[..., m])
+        valid = np.ones(label.shape, np.float32)
+        if subset is None:
+            late = generator.random(count) < pairing.late
+            first = np.where(late, generator.integers(0, pairing.context, count), 0)
+            valid = (np.arange(pairing.context) >= first[:, None]).astype(np.float32)
+            present = self._presence(count)
+        else:
+            present = np.broadcast_to(subset, own.shape).astype(np.float32)
+        present = present * valid[..., None]
+        age, quality = self._ages(present, quality)
+        return PairedBatch(FeatureBatch(values, present, quality, age, valid), label, own)
+
+    def _runs(self, count: int) -> Ints:
+        """Sentiment of each window `[B, L]`: a chain that keeps its state with chance `1 - turn`."""
+        label = self.generator.integers(0, len(SENTIMENTS), (count, self.pairing.context))
+        keep = self.generator.random(label.shape) >= self.pairing.turn
+        for step in range(1, self.pairing.context):
+            label[:, step] = np.where(keep[:, step], label[:, step - 1], label[:, step])
+        return label
+
+    def _items(self, modality: Modality, label: Ints, next_item: float) -> tuple[Ints, Ints]:
+        """Rows and own labels `[B, L]`: an item lasts until the sentiment turns or its time is over."""
+        generator, index = self.generator, self.index[modality]
+        begins = generator.random(label.shape) < next_item
+        begins[:, 1:] |= label[:, 1:] != label[:, :-1]
+        begins[:, 0] = True
+        reticent = generator.random(label.shape) < self.pairing.reticent
+        own: Ints = np.where(reticent, np.int64(NEUTRAL), label)
+        item = index.draw_items(own.ravel(), generator).reshape(label.shape)
+        degraded = generator.random(label.shape) < self.pairing.degraded
+        source = np.maximum.accumulate(np.where(begins, np.arange(label.shape[1]), 0), axis=1)  # where its item began
+        item = np.take_along_axis(item, source, axis=1)
+        degraded = np.take_along_axis(degraded, source, axis=1)
+        rows: Ints = index.draw_copies(item.ravel(), degraded.ravel(), generator).reshape(label.shape)
+        return rows, np.take_along_axis(own, source, axis=1)
+
+    def _disturb(self, modality: Modality, values: Float, quality: Float) -> None:
+        """Jitter everywhere; strong noise in a stretch of some sequences, with the quality it deserves. In place."""
+        generator = self.generator
+        strength = np.full(quality.shape, self.pairing.jitter, np.float32)
+        noisy = self._stretch(len(quality), self.pairing.noise)
+        strength[noisy] += generator.uniform(0, 2.5, noisy.sum())
+        noise = generator.standard_normal(values.shape, np.float32)
+        values += noise * strength[..., None] * self.deviation[modality]
+        quality /= 1 + (strength - self.pairing.jitter) ** 2
+
+    def _stretch(self, count: int, chance: float) -> NDArray[np.bool_]:
+        """One contiguous stretch `[B, L]` in a sequence with this chance; half of them reach the newest window."""
+        length = self.pairing.context
+        start = self.generator.integers(0, length, (count, 1))
+        end = start + self.generator.integers(1, length, (count, 1))
+        end = np.where(self.generator.random((count, 1)) < 0.5, length, end)
+        steps = np.arange(length)
+        drawn = self.generator.random((count, 1)) < chance
+        return (steps >= start) & (steps < end) & drawn
+
+    def _presence(self, count: int) -> Float:
+        """Which modalities are there `[B, L, M]`: a subset per sequence, less the outages."""
+        subset = SUBSETS[self.generator.integers(0, len(SUBSETS), count)]
+        subset[self.generator.random(count) < self.pairing.complete] = 1
+        present = np.repeat(subset[:, None, :], self.pairing.context, axis=1).astype(np.float32)
+        for m in range(len(MODALITIES)):
+            present[self._stretch(count, self.pairing.outage), m] = 0
+        return present
+
+    def _ages(self, present: Float, quality: Float) -> tuple[Float, Float]:
+        """Seconds since the last sample, and the quality that is left: speech that is over says less of the moment."""
+        age = np.zeros_like(present)
+        fresh = self.generator.exponential((0.8, 0.3, 0.1), present.shape).astype(np.float32)
+        last = self.generator.uniform(0, 10, present[:, 0].shape).astype(np.float32)
+        for step in range(present.shape[1]):
+            last = np.where(present[:, step] > 0, fresh[:, step], last + HOP).astype(np.float32)
+            age[:, step] = last
+        return age, (quality * np.exp(-age / 4) * present).astype(np.float32)
