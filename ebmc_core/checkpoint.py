@@ -51,7 +51,7 @@ def checkpoint_folder(name: str) -> Path:
     with as_file(files("ebmc_core") / "checkpoints") as bundled:  # a real folder: wheels are installed unpacked
         if (bundled / name / CONFIG).is_file():
             return bundled / name
-        known = sorted(path.parent.name for path in bundled.glob(f"*/{WEIGHTS}"))
+        known = sorted(path.parent.name for path in bundled.glob(f"*/{CONFIG}") if FORMAT in path.read_text("utf-8"))
     raise CheckpointError(f"no checkpoint is called {name!r}; bundled are: {', '.join(known) or 'none'}")
 
 

@@ -70,6 +70,12 @@ class Standardise(nn.Module):
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("deviation", torch.ones(width))
 
+    def fit(self, values: Tensor) -> None:
+        """Take the statistics of values `[N, d]`; a feature that never changes is left unscaled."""
+        deviation = values.std(0)
+        self.mean.copy_(values.mean(0))
+        self.deviation.copy_(torch.where(deviation > 1e-4, deviation, 1.0))
+
     def forward(self, values: Tensor, present: Tensor) -> Tensor:
         """values `[B, L, d]`, never read where present `[B, L]` is 0: not even NaN gets through `where`."""
         values = torch.where(present.unsqueeze(-1) > 0, values, self.mean)

@@ -114,7 +114,7 @@ def _face(points: list, shapes: list, matrix: Float, width: int, height: int) ->
     low, high = np.clip(place.min(axis=0), 0, 1), np.clip(place.max(axis=0), 0, 1)
     middle = (place.min(axis=0) + place.max(axis=0)) / 2 - 0.5
     turn = matrix[:3, :3]
-    yaw, pitch, roll = np.arctan2(turn[0, 2], turn[2, 2]), -np.arcsin(np.clip(turn[1, 2], -1, 1)), 0.0
+    yaw, pitch = np.arctan2(turn[0, 2], turn[2, 2]), -np.arcsin(np.clip(turn[1, 2], -1, 1))
     roll = np.arctan2(turn[1, 0], turn[1, 1])
     return Face(
         points=place * np.array([width, height], dtype=np.float32),
@@ -163,7 +163,9 @@ class ExpressionReader:
             self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
             width = self._session.get_outputs()[0].shape[-1]
         except Exception as error:  # onnxruntime's own errors share no narrower root
-            raise CheckpointError(f"no usable expression network at {model}: train it with `ebmc train expression`") from error
+            raise CheckpointError(
+                f"no usable expression network at {model}: train it with `ebmc train expression`"
+            ) from error
         if width != EMBEDDING:
             raise CheckpointError(f"{model} gives {width} numbers a face, this program needs {EMBEDDING}")
 

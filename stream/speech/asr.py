@@ -9,6 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from faster_whisper import WhisperModel
@@ -110,12 +111,9 @@ class Recogniser:
         if not tokens:
             return []
         frames = max(2, len(samples) // 160)
-        aligned = self._whisper.find_alignment(  # its own annotation lacks the batch axis of the tokens
-            self._tokenizer,
-            [tokens],
-            encoded,
-            frames,  # pyright: ignore[reportArgumentType]
-        )
+        frames = max(2, len(samples) // 160)
+        batch: Any = [tokens]  # faster-whisper's own annotation lacks the batch axis
+        aligned = self._whisper.find_alignment(self._tokenizer, batch, encoded, frames)
         return [
             _Piece(word["word"], float(word["start"]), float(word["end"]), float(word["probability"]))
             for word in aligned[0]

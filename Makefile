@@ -1,0 +1,58 @@
+# Two commands: `make demo` shows it, `make test` proves it. Both do their own set-up, once.
+PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name) 2>/dev/null)))
+VENV := .venv
+BIN := $(VENV)/bin
+GL_LIBRARIES := libGL.so.1 libEGL.so.1 libGLESv2.so.2
+GL_PACKAGES := libgl1 libegl1 libgles2
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint format clip system
+
+help: ## what there is
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+demo: $(VENV)/.weights ## run the pipeline over the bundled clip: live table, events, picture
+	$(BIN)/ebmc run clip --sink table --sink jsonl:demo/events.jsonl --sink timeline:demo/timeline.png --stats
+
+test: $(VENV)/.dev $(VENV)/.weights ## run the whole test suite
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/.dev ## style, types, import layers
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: $(VENV)/.dev ## put the code in its usual form
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clip: $(VENV)/.base ## compose the bundled clip again (needs npm)
+	$(BIN)/python scripts/compose_clip.py
+
+# MediaPipe and OpenCV load these from the system; nothing else is needed from it
+system:
+	@for library in $(GL_LIBRARIES); do ldconfig -p 2>/dev/null | grep -q "$$library" || missing=yes; done; \
+	if [ -n "$$missing" ]; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "installing $(GL_PACKAGES) from the system's packages" && apt-get update -qq && apt-get install -y -qq $(GL_PACKAGES); \
+	  else echo "missing system libraries; run: sudo apt-get install $(GL_PACKAGES)" >&2; exit 1; fi; fi
+	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; run: sudo apt-get install python3 python3-venv" >&2; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+	  { echo "Python cannot make environments; run: sudo apt-get install python3-venv" >&2; exit 1; }
+
+$(VENV)/.base: pyproject.toml | system
+	@echo "installing into $(VENV): about 6 GB, some minutes, once"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --upgrade "pip>=25.1"
+	@$(BIN)/python -m pip install -q -e .
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.base
+	@$(BIN)/python -m pip install -q --group dev
+	@touch $@
+
+$(VENV)/.weights: $(VENV)/.base stream/weights.py
+	@$(BIN)/ebmc models pull
+	@touch $@

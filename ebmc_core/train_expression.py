@@ -1,0 +1,302 @@
+"""Train the expression network on the portraits of `faces.npz` (see `stream.prepare.faces`).
+
+Early stopping and every choice look at validation people; test people are looked at once, after the last epoch.
+"""
+
+import copy
+import csv
+import dataclasses
+import hashlib
+import json
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ebmc_core.augment import augmented
+from ebmc_core.errors import CheckpointError, DataError
+from ebmc_core.expression import ExpressionNet
+from ebmc_core.face import ANCHORS, CROP, EMBEDDING, EMOTIONS, MARGIN, SENTIMENT_OF_EMOTION
+from ebmc_core.modality import SENTIMENTS
+
+NO_SENTIMENT = -1
+
+
+@dataclass(frozen=True)
+class ExpressionTrainConfig:
+    """One training run."""
+
+    name: str = "expression"
+    features: Path = Path("features")
+    """Folder that holds `faces.npz`."""
+    runs: Path = Path("runs")
+    """The run is written to `runs/<name>/`."""
+    seed: int = 0
+    epochs: int = 40
+    patience: int = 12
+    """Epochs without a better validation balanced accuracy before it stops."""
+    draws: int = 6000
+    """Crops an epoch: drawn anew each time, a third from each sentiment."""
+    batch: int = 64
+    rate: float = 2e-3
+    weight_decay: float = 5e-2
+    dropout: float = 0.5
+    smoothing: float = 0.1
+    """Of the labels: people disagree about one portrait in ten."""
+    mixup: float = 0.3
+    """Beta parameter of mixing two crops and their labels; 0 for none."""
+    shapes: float = 1.0
+    """Weight of learning the blendshapes."""
+    averaging: float = 0.99
+    """Decay of the running mean of the weights that is validated and kept."""
+
+    @classmethod
+    def from_toml(cls, path: Path) -> "ExpressionTrainConfig":
+        """Read a config file. Raises `DataError` when it is missing or names a key that does not exist."""
+        try:
+            table = tomllib.loads(path.read_text())
+            folders = {key: Path(table[key]) for key in ("features", "runs") if key in table}
+            return cls(**(table | folders))
+        except (OSError, tomllib.TOMLDecodeError, TypeError) as error:
+            raise DataError(f"{path} is not a training config: {error}") from error
+
+
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """Crops `[N, 72, 72]` uint8, emotion `[N]`, sentiment `[N]` (-1 for none), blendshapes `[N, 52]`, and who and how."""
+
+    crops: Tensor
+    emotion: Tensor
+    sentiment: Tensor
+    shapes: Tensor
+    group: NDArray[np.str_]
+    condition: NDArray[np.str_]
+
+    def __len__(self) -> int:
+        return len(self.crops)
+
+    @property
+    def inner(self) -> Tensor:
+        """The crops as the network sees them, `[N, CROP, CROP]`."""
+        return self.crops[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
+
+
+def load_faces(path: Path, split: str) -> Faces:
+    """One split of `faces.npz`. Raises `DataError` when it is missing, empty or malformed."""
+    try:
+        with np.load(path) as stored:
+            rows = np.flatnonzero(stored["split"] == split)
+            arrays = {name: stored[name][rows] for name in ("crops", "emotion", "blendshapes", "group", "condition")}
+    except (OSError, KeyError, ValueError) as error:
+        raise DataError(f"{path} is missing or damaged: run `ebmc data prepare`") from error
+    side = CROP + 2 * MARGIN
+    if not len(rows) or arrays["crops"].shape[1:] != (side, side):
+        raise DataError(f"{path} holds no crops of {side} x {side} in its {split} split: run `ebmc data prepare`")
+    sentiment_of = torch.tensor([NO_SENTIMENT if side is None else side for side in SENTIMENT_OF_EMOTION])
+    emotion = torch.from_numpy(arrays["emotion"]).long()
+    return Faces(
+        crops=torch.from_numpy(arrays["crops"]),
+        emotion=emotion,
+        sentiment=sentiment_of[emotion],
+        shapes=torch.from_numpy(arrays["blendshapes"]).float(),
+        group=arrays["group"],
+        condition=arrays["condition"],
+    )
+
+
+def train_expression(config: ExpressionTrainConfig, report: Callable[[str], None]) -> Path:
+    """Train, keep the best epoch by validation, write `runs/<name>/` and return it. `report` gets a line an epoch."""
+    torch.manual_seed(config.seed)
+    rng = torch.Generator().manual_seed(config.seed)
+    train, validation, test = (load_faces(config.features / "faces.npz", s) for s in ("train", "validation", "test"))
+    net = ExpressionNet(dropout=config.dropout)
+    kept = copy.deepcopy(net).eval()  # the running mean of the weights
+    optimiser = torch.optim.AdamW(_groups(net, config.weight_decay), lr=config.rate)
+    steps = config.epochs * (config.draws // config.batch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, config.rate, total_steps=steps, pct_start=0.1)
+    best, best_epoch, best_state, history = 0.0, 0, copy.deepcopy(kept.state_dict()), []
+    for epoch in range(config.epochs):
+        net.train()
+        total = 0.0
+        for rows in _batches(train, config, rng):
+            loss = _loss(net, train, rows, config, rng)
+            optimiser.zero_grad()
+            loss.backward()
+            nn.utils.clip_grad_norm_(net.parameters(), 5.0)
+            optimiser.step()
+            schedule.step()
+            _average(kept, net, min(config.averaging, (schedule.last_epoch + 1) / (schedule.last_epoch + 10)))
+            total += float(loss.detach()) / (config.draws // config.batch)
+        scores = {"epoch": epoch, "loss": total, **measured(kept, validation)}
+        history.append(scores)
+        report("  ".join(f"{name} {value:.3f}" if name != "epoch" else f"epoch {value}" for name, value in scores.items()))
+        if scores["balanced"] > best:
+            best, best_epoch, best_state = scores["balanced"], epoch, copy.deepcopy(kept.state_dict())
+        if epoch - best_epoch >= config.patience:
+            break
+    kept.load_state_dict(best_state)
+    metrics = {name: measured(kept, part) for name, part in (("train", train), ("validation", validation), ("test", test))}
+    report(f"kept epoch {best_epoch}: " + ", ".join(f"{name} {score['balanced']:.3f}" for name, score in metrics.items()))
+    folder = config.runs / config.name
+    save_expression(kept, folder, config, metrics)
+    _write_history(folder / "metrics.csv", history)
+    return folder
+
+
+def _groups(net: nn.Module, decay: float) -> list[dict[str, object]]:
+    """Weight decay for matrices and kernels only, as it makes no sense for offsets and norms."""
+    heavy = [weight for weight in net.parameters() if weight.ndim > 1]
+    light = [weight for weight in net.parameters() if weight.ndim <= 1]
+    return [{"params": heavy, "weight_decay": decay}, {"params": light, "weight_decay": 0.0}]
+
+
+def _batches(faces: Faces, config: ExpressionTrainConfig, rng: torch.Generator) -> Iterator[Tensor]:
+    """Rows for one epoch, drawn so that sentiments are even, emotions nearly, and no person is most of an emotion."""
+    kind = faces.sentiment.clone()
+    kind[kind == NO_SENTIMENT] = len(SENTIMENTS)
+    weight = torch.zeros(len(faces))
+    for sentiment, share in enumerate((1.0, 1.0, 1.0, 0.25)):  # surprise last
+        inside = (kind == sentiment).float()
+        one = _evened(faces.emotion.numpy(), 0.5) * _evened(np.char.add(faces.group, faces.emotion.numpy().astype(str)), 0.5)
+        one = one * inside
+        weight += share * one / one.sum().clamp_min(1e-9)
+    rows = torch.multinomial(weight, config.draws, replacement=True, generator=rng)
+    return iter(rows[: config.draws // config.batch * config.batch].split(config.batch))
+
+
+def _evened(values: NDArray[np.generic], power: float) -> Tensor:
+    """Per row, one over the count of its value to some power."""
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    return torch.from_numpy(counts[place] ** -power).float()
+
+
+def _loss(net: ExpressionNet, faces: Faces, rows: Tensor, config: ExpressionTrainConfig, rng: torch.Generator) -> Tensor:
+    """Cross entropy of emotion and of sentiment, and the error of the blendshapes, on mixed augmented crops."""
+    crops = augmented(faces.crops[rows], rng)
+    share, other = 1.0, torch.randperm(len(rows), generator=rng)
+    if config.mixup:
+        share = float(np.random.default_rng(int(other[0]) + int(rows[0])).beta(config.mixup, config.mixup))
+        crops = share * crops + (1 - share) * crops[other]
+    said = net(crops)
+    loss = torch.zeros(())
+    for part, labels in ((share, rows), (1 - share, rows[other])):
+        emotion = functional.cross_entropy(said.emotion, faces.emotion[labels], label_smoothing=config.smoothing)
+        sentiment = functional.cross_entropy(
+            said.sentiment, faces.sentiment[labels], ignore_index=NO_SENTIMENT, label_smoothing=config.smoothing
+        )
+        shapes = functional.mse_loss(said.shapes, faces.shapes[labels]) * 52
+        loss = loss + part * (0.5 * emotion + sentiment + config.shapes * shapes)
+    return loss
+
+
+@torch.no_grad()
+def _average(kept: nn.Module, net: nn.Module, decay: float) -> None:
+    """Move the running mean of the weights towards the present ones; counters are copied."""
+    for mean, now in zip(kept.state_dict().values(), net.state_dict().values(), strict=True):
+        mean.copy_(mean * decay + now * (1 - decay) if mean.is_floating_point() else now)
+
+
+@torch.no_grad()
+def measured(net: ExpressionNet, faces: Faces) -> dict[str, float]:
+    """Balanced accuracy of sentiment on clean and on degraded crops, and of emotion on clean ones, 0..1."""
+    said = [net(crops) for crops in faces.inner.split(256)]
+    sentiment = torch.cat([one.sentiment for one in said]).argmax(dim=1)
+    emotion = torch.cat([one.emotion for one in said]).argmax(dim=1)
+    clean = torch.from_numpy(faces.condition == "clean")
+    valued = faces.sentiment != NO_SENTIMENT
+    return {
+        "balanced": _balanced(sentiment, faces.sentiment, clean & valued),
+        "degraded": _balanced(sentiment, faces.sentiment, ~clean & valued),
+        "emotion": _balanced(emotion, faces.emotion, clean),
+    }
+
+
+def _balanced(guess: Tensor, truth: Tensor, rows: Tensor) -> float:
+    """Mean over the classes of the share of a class that was recognised."""
+    guess, truth = guess[rows], truth[rows]
+    return float(np.mean([float((guess[truth == one] == one).float().mean()) for one in truth.unique()]))
+
+
+def save_expression(
+    net: ExpressionNet, folder: Path, config: ExpressionTrainConfig, metrics: dict[str, dict[str, float]]
+) -> None:
+    """Write `model.safetensors`, `config.json` and `model.onnx` into a folder, and check that the graph agrees."""
+    folder.mkdir(parents=True, exist_ok=True)
+    net = copy.deepcopy(net).eval()
+    weights = folder / "model.safetensors"
+    save_file(net.state_dict(), weights)
+    described = {
+        "network": {"channels": list(net.channels)},
+        "crop": {"side": CROP, "anchors": ANCHORS, "colour": "grey"},
+        "outputs": {"embedding": EMBEDDING, "emotion": EMOTIONS, "sentiment": [str(name) for name in SENTIMENTS]},
+        "training": dataclasses.asdict(config) | {"features": str(config.features), "runs": str(config.runs)},
+        "metrics": {part: {name: round(value, 4) for name, value in scores.items()} for part, scores in metrics.items()},
+        "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+    }
+    (folder / "config.json").write_text(json.dumps(described, indent=2) + "\n")
+    onnx_from_expression(net, folder / "model.onnx")
+
+
+def load_expression(folder: Path) -> ExpressionNet:
+    """The network of a folder that `save_expression` wrote, in eval mode. Raises `CheckpointError`."""
+    try:
+        described = json.loads((folder / "config.json").read_text())
+        net = ExpressionNet(channels=tuple(described["network"]["channels"]))
+        net.load_state_dict(load_file(folder / "model.safetensors"))
+    except Exception as error:  # safetensors' own error has no public root
+        raise CheckpointError(f"{folder} holds no usable expression network: {error}") from error
+    return net.eval()
+
+
+def onnx_from_expression(net: ExpressionNet, path: Path) -> None:
+    """Export crops uint8 `[B, 64, 64]` -> embedding, emotion and sentiment, and compare with torch on random crops.
+
+    Raises `CheckpointError` when they differ by more than 1e-4.
+    """
+    import onnxruntime  # only a training machine exports
+
+    crops = torch.randint(0, 256, (3, CROP, CROP), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    program = torch.onnx.export(
+        _Probabilities(net).eval(),
+        (crops,),
+        input_names=["crops"],
+        output_names=["embedding", "emotion", "sentiment"],
+        dynamic_shapes={"crops": {0: torch.export.Dim("batch")}},
+        dynamo=True,
+        verbose=False,
+    )
+    assert program is not None
+    program.save(path, external_data=False)
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    for size in (1, 3):
+        answer = session.run(None, {"crops": crops[:size].numpy()})
+        wanted = _Probabilities(net)(crops[:size])
+        gap = max(float(np.abs(one - two.detach().numpy()).max()) for one, two in zip(answer, wanted, strict=True))
+        if gap > 1e-4:
+            raise CheckpointError(f"the exported graph differs from torch by {gap:.1e}")
+
+
+class _Probabilities(nn.Module):
+    """What is exported: the embedding and the probabilities, without the helper head."""
+
+    def __init__(self, net: ExpressionNet) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        said = self.net(crops)
+        return said.embedding, said.emotion.softmax(dim=1), said.sentiment.softmax(dim=1)
+
+
+def _write_history(path: Path, history: list[dict[str, float]]) -> None:
+    with path.open("w", newline="") as lines:
+        writer = csv.DictWriter(lines, fieldnames=list(history[0]))
+        writer.writeheader()
+        writer.writerows(history)

@@ -1,0 +1,128 @@
+"""The command `ebmc`. Heavy libraries are imported inside the verbs, so that `--help` is quick."""
+
+import os
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from ebmc_core.errors import EbmcError
+from ebmc_core.modality import Modality
+
+BEGIN = time.monotonic()
+errors = Console(stderr=True, soft_wrap=True)
+app = typer.Typer(
+    name="ebmc",
+    help="Real-time multimodal sentiment: speech, text and face fused by EBMC, with the trust each modality had.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+def say(line: str) -> None:
+    """One line for the person, beside the output."""
+    errors.print(f"[dim]{escape(line)}[/dim]", highlight=False)
+
+
+def complain(line: str) -> None:
+    """One line that says what is wrong and how to mend it."""
+    errors.print(f"[red]ebmc:[/red] {escape(line)}", highlight=False)
+
+
+@app.callback(invoke_without_command=True)
+def root(show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """Options that belong to no verb."""
+    if show:
+        typer.echo(f"ebmc-stream {version('ebmc-stream')}")
+        raise typer.Exit
+
+
+@app.command("run")
+def run_command(
+    sources: Annotated[
+        list[str], typer.Argument(metavar="SOURCE...", help="Media files; [b]clip[/b] is the bundled one.", show_default=False)
+    ],
+    sink: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Where events go, may be repeated: [b]table[/b], [b]jsonl:PATH[/b] ([b]jsonl:-[/b] is standard output), "
+            "[b]timeline:PATH.png[/b]. Default: a table on a terminal, JSON lines when piped.",
+        ),
+    ] = None,
+    realtime: Annotated[
+        bool, typer.Option("--realtime/--fast", help="Pace by the timestamps, or run as fast as it can.")
+    ] = False,
+    engine: Annotated[str | None, typer.Option(help="auto, onnx or torch.", show_default="auto")] = None,
+    asr: Annotated[str | None, typer.Option(help="Speech recogniser: tiny.en or none.", show_default="tiny.en")] = None,
+    window: Annotated[float | None, typer.Option(help="Window length, seconds.", show_default="4")] = None,
+    hop: Annotated[float | None, typer.Option(help="Time between windows, seconds.", show_default="0.5")] = None,
+    checkpoint: Annotated[str | None, typer.Option(help="Bundled model or a folder.", show_default="live-en")] = None,
+    without: Annotated[list[Modality] | None, typer.Option(help="Switch a modality off; may be repeated.")] = None,
+    stats: Annotated[bool, typer.Option("--stats", help="Print what the run cost: time, memory, workers.")] = False,
+) -> None:
+    """Turn media into sentiment events, one per window.
+
+    Examples:
+
+      ebmc run talk.mp4
+
+      ebmc run talk.mp4 --sink jsonl:events.jsonl --sink timeline:talk.png --stats
+
+      ebmc run clip --realtime
+    """
+    with one_line_errors():
+        from stream.settings import load_settings
+        from stream.sinks.sink import sink_from
+        from stream.sources.source import source_from
+
+        settings = load_settings(window=window, hop=hop, engine=engine, asr=asr, checkpoint=checkpoint)
+        opened = [source_from(uri, settings.video_rate) for uri in sources]
+        for name, count in Counter(source.name for source in opened).items():
+            same = [source for source in opened if source.name == name] if count > 1 else []
+            for number, source in enumerate(same, start=1):  # a stream id must be one stream's alone
+                source.name = f"{name}-{number}"
+        sinks = [sink_from(uri) for uri in sink or ["table" if sys.stdout.isatty() else "jsonl:-"]]
+
+        from stream.runner import run_sources
+
+        outcome = run_sources(opened, sinks, settings, realtime, frozenset(without or ()), BEGIN, say)
+    for line in outcome.broken:
+        complain(line)
+    if stats:
+        for line in outcome.stats.lines():
+            say(line)
+    raise typer.Exit(outcome.exit_code)
+
+
+@contextmanager
+def one_line_errors() -> Iterator[None]:
+    """An error of ours becomes one line and its exit code."""
+    try:
+        yield
+    except EbmcError as error:
+        complain(str(error))
+        raise typer.Exit(error.exit_code) from error
+    except KeyboardInterrupt:
+        complain("interrupted")
+        raise typer.Exit(130) from None
+
+
+def main() -> None:
+    """Entry point of the console command."""
+    # the C++ libraries below write their own chatter over the table; numpy and torch pools fight for two cores
+    os.environ.setdefault("GLOG_minloglevel", "3")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,219 @@
+"""Still portraits into training arrays: the same landmarks, crop and measures that a running stream takes.
+
+Two steps, because the expression network stands between them: `prepare_faces` writes `faces.npz` (crops, blendshapes,
+pose, measured view), `embed_faces` runs the trained network over it and writes `video.npz`, the video features.
+
+Labels: `labels.csv` (`image,emotion`) beside `faces.zip`, from github.com/muxspace/facial_expressions, Apache-2.0.
+"""
+
+import csv
+import re
+import zipfile
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import astuple, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from ebmc_core.errors import DataError
+from ebmc_core.face import EMOTION_OF_LABEL, EMOTIONS, MARGIN, SENTIMENT_OF_EMOTION
+from stream.features.face import ExpressionReader, Face, FaceReader, aligned_crop
+from stream.features.picture import Picture, grey
+from stream.features.video import FaceView, face_view
+from stream.prepare.degrade import DEGRADATIONS, framed
+
+Report = Callable[[int, int, str], None]
+
+SEED = 20
+SHARES = {"train": 0.7, "validation": 0.15, "test": 0.15}
+COMMON = ("neutral", "happiness")  # 92 % of the pictures: one degraded copy each, all the others get every one
+SAME_PICTURE = 12  # of 256 bits of the difference hash
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Portrait:
+    """One row of `faces.npz`: a found face and where it came from."""
+
+    crop: Picture
+    face: Face
+    view: FaceView
+    emotion: int
+    item: str
+    condition: str
+
+
+def prepare_faces(data: Path, out: Path, landmarker: Path, report: Report | None = None) -> Path:
+    """Read the portraits in `data`, clean and degraded, and write `out/faces.npz`; pictures without a face are left out.
+
+    Raises `DataError` when the data is not there or names pictures that are not there.
+    """
+    labels = _labels(data / "labels.csv")
+    rows: list[Portrait] = []
+    hashes: dict[str, NDArray[np.bool_]] = {}
+    reader = FaceReader(landmarker, still=True)
+    try:
+        for index, (name, image) in enumerate(_pictures(data / "faces.zip", labels)):
+            hashes[name] = _difference_hash(image)
+            rows += _portraits(name, image, labels[name], reader)
+            if report:
+                report(index + 1, len(labels), "portraits")
+    finally:
+        reader.close()
+    groups = _groups(hashes)
+    splits = _splits(groups, labels)
+    out.mkdir(parents=True, exist_ok=True)
+    target = out / "faces.npz"
+    np.savez_compressed(
+        target,
+        crops=np.stack([row.crop for row in rows]),
+        blendshapes=np.stack([row.face.blendshapes for row in rows]),
+        pose=np.stack([row.face.pose for row in rows]),
+        view=np.array([astuple(row.view) for row in rows], np.float32),
+        emotion=np.array([row.emotion for row in rows], np.int8),
+        item=np.array([row.item for row in rows]),
+        group=np.array([groups[row.item] for row in rows]),
+        split=np.array([splits[groups[row.item]] for row in rows]),
+        condition=np.array([row.condition for row in rows]),
+    )
+    return target
+
+
+def embed_faces(faces: Path, out: Path, expression: Path) -> Path:
+    """Run the expression network over `faces.npz` and write `out/video.npz`: values, quality, sentiment, splits."""
+    with np.load(faces) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    inner = arrays["crops"][:, MARGIN:-MARGIN, MARGIN:-MARGIN]
+    reader = ExpressionReader(expression)
+    embedding = np.concatenate([reader.read(np.ascontiguousarray(part)) for part in np.array_split(inner, 64)])
+    sentiment = np.array([-1 if side is None else side for side in SENTIMENT_OF_EMOTION], np.int8)[arrays["emotion"]]
+    keep = sentiment >= 0
+    values = np.concatenate([arrays["blendshapes"], arrays["pose"], embedding], axis=1)
+    target = out / "video.npz"
+    np.savez_compressed(
+        target,
+        values=values[keep].astype(np.float32),
+        quality=np.array([FaceView(*map(float, row)).quality for row in arrays["view"][keep]], np.float32),
+        label=sentiment[keep],
+        source=np.full(int(keep.sum()), "faces"),
+        **{name: arrays[name][keep] for name in ("item", "group", "split", "condition")},
+    )
+    return target
+
+
+def _labels(path: Path) -> dict[str, str]:
+    """Picture -> emotion."""
+    if not path.is_file():
+        raise DataError(f"no labels at {path}: name the folder that holds facial-expressions")
+    with path.open(newline="") as lines:
+        labels = {row["image"]: row["emotion"] for row in csv.DictReader(lines)}
+    unknown = set(labels.values()) - set(EMOTION_OF_LABEL)
+    if unknown or not labels:
+        raise DataError(f"{path} is empty or names emotions that are not known: {sorted(unknown)}")
+    return labels
+
+
+def _pictures(archive: Path, names: Iterable[str]) -> Iterator[tuple[str, Picture]]:
+    """The named pictures of a zip file, RGB."""
+    try:
+        with zipfile.ZipFile(archive) as stored:
+            for name in names:
+                image = cv2.imdecode(np.frombuffer(stored.read(name), np.uint8), cv2.IMREAD_COLOR)
+                if image is None:
+                    raise DataError(f"{name} in {archive} is not a picture")
+                yield name, np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(f"{archive} is missing, damaged or lacks a picture that labels.csv names") from error
+
+
+def _portraits(name: str, image: Picture, label: str, reader: FaceReader) -> Iterator[Portrait]:
+    """The face in a picture and in degraded copies of it; the randomness depends on the name alone."""
+    rng = np.random.default_rng([SEED, *name.encode()])
+    picture = framed(image, rng)
+    clean = reader.read(picture, 0.0)
+    if not clean:
+        return
+    kinds = list(DEGRADATIONS)
+    chosen = [kinds[int(rng.integers(len(kinds)))]] if label in COMMON else kinds
+    yield _portrait(name, picture, clean[0], label, "clean")
+    for condition in chosen:
+        worse = DEGRADATIONS[condition](picture, clean[0].box, rng)
+        found = reader.read(worse, 0.0)
+        if found:
+            yield _portrait(name, worse, found[0], label, condition)
+
+
+def _portrait(name: str, picture: Picture, face: Face, label: str, condition: str) -> Portrait:
+    luma = grey(picture)
+    view = face_view(luma, face, aligned_crop(luma, face))
+    return Portrait(aligned_crop(luma, face, MARGIN), face, view, EMOTION_OF_LABEL[label], name, condition)
+
+
+def _person(name: str) -> str:
+    """`First_Last_0001.jpg` -> `First_Last`, `Actor_12.jpg` -> `Actor`; other names stand for themselves."""
+    return re.sub(r"_\d{1,4}\.jpe?g$", "", name, flags=re.IGNORECASE)
+
+
+def _difference_hash(image: Picture) -> NDArray[np.bool_]:
+    """256 bits: whether each of 16 x 16 spots is lighter than its left neighbour. Equal pictures differ in few."""
+    small = cv2.resize(grey(image), (17, 16), interpolation=cv2.INTER_AREA).astype(np.int16)
+    return (small[:, 1:] > small[:, :-1]).ravel()
+
+
+def _groups(hashes: dict[str, NDArray[np.bool_]]) -> dict[str, str]:
+    """Picture -> group: a person, or several that share a picture (one web picture, filed under two names)."""
+    names = list(hashes)
+    bits = np.stack([hashes[name] for name in names]).astype(np.float32) * 2 - 1
+    leader = {person: person for person in map(_person, names)}
+
+    def lead(person: str) -> str:
+        while leader[person] != person:
+            person = leader[person]
+        return person
+
+    for start in range(0, len(names), 1024):
+        distance = (bits.shape[1] - bits[start : start + 1024] @ bits.T) / 2
+        for row, column in np.argwhere(distance <= SAME_PICTURE):
+            first, second = sorted((lead(_person(names[start + row])), lead(_person(names[column]))))
+            leader[second] = first
+    return {name: lead(_person(name)) for name in names}
+
+
+def _splits(groups: dict[str, str], labels: dict[str, str]) -> dict[str, str]:
+    """Group -> split. The groups with most rare emotions come first, each goes where its emotions are missing most."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for name, group in groups.items():
+        counts[group][labels[name]] += 1
+    totals = Counter(labels[name] for name in groups)
+    weight = {label: 1 / totals[label] for label in totals}
+    filled = {split: Counter[str]() for split in SHARES}
+    splits: dict[str, str] = {}
+    rng: Generator = np.random.default_rng(SEED)
+    order = rng.permutation(sorted(counts)).tolist()
+    for group in sorted(order, key=lambda one: -sum(weight[label] * n for label, n in counts[one].items())):
+
+        def wanting(split: str, group: str = group) -> float:
+            """How far below its share a split is in the emotions that this group has."""
+            return sum(
+                weight[label] * n * (1 - filled[split][label] / (SHARES[split] * totals[label]))
+                for label, n in counts[group].items()
+            )
+
+        splits[group] = max(SHARES, key=wanting)
+        filled[splits[group]].update(counts[group])
+    return splits
+
+
+def table(faces: Path) -> str:
+    """Pictures per split and emotion of a `faces.npz`, clean ones only, as lines of text."""
+    with np.load(faces) as stored:
+        clean = stored["condition"] == "clean"
+        split, emotion = stored["split"][clean], stored["emotion"][clean]
+    rows = [
+        f"{part:<12}" + "".join(f"{int(((split == part) & (emotion == e)).sum()):>11}" for e in range(len(EMOTIONS)))
+        for part in SHARES
+    ]
+    return "\n".join([" " * 12 + "".join(f"{name:>11}" for name in EMOTIONS), *rows])
