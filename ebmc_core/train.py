@@ -1,4 +1,4 @@
-"""Training of the live model: Stage I teaches the experts, Stage II the whole, with a frozen copy of Stage I as teacher.
+"""Training of the live model: Stage I teaches the experts, Stage II the whole, with a frozen Stage I as teacher.
 
 The loop is `train`; what it minimises is `stage_one` and `stage_two`. The epoch is chosen on the validation split.
 """
@@ -23,7 +23,7 @@ from ebmc_core.data.arrays import FeatureArrays, load_arrays
 from ebmc_core.data.paired import PairedBatch, PairedWindows, Pairing
 from ebmc_core.errors import DataError
 from ebmc_core.modality import MODALITIES, Modality
-from ebmc_core.model import EBMC, Inputs, Representation, inputs_from_batch, observed
+from ebmc_core.model import EBMC, Inputs, Representation, Standardise, inputs_from_batch, observed
 
 Report = Callable[[str], None]
 
@@ -71,8 +71,8 @@ class TrainConfig:
     """Sequences that every epoch is validated on."""
     model: Mapping[str, Any] = field(default_factory=dict[str, Any])
     """Fields of `EbmcConfig`; the feature widths come from the arrays."""
-    pairing: Pairing = Pairing()
-    weights: LossWeights = LossWeights()
+    pairing: Pairing = field(default_factory=Pairing)
+    weights: LossWeights = field(default_factory=LossWeights)
 
     def to_dict(self) -> dict[str, Any]:
         """As plain JSON values, for the checkpoint; folders are left out, they mean nothing elsewhere."""
@@ -142,8 +142,8 @@ def new_model(config: TrainConfig, arrays: Mapping[Modality, FeatureArrays]) -> 
     shape = {**config.model, "context": config.pairing.context}
     model = EBMC(EbmcConfig(widths={modality: arrays[modality].width for modality in MODALITIES}, **shape))
     for layer, modality in zip(model.projection.standardise, MODALITIES, strict=True):
-        values = torch.from_numpy(arrays[modality].of_split("train").values)
-        layer.fit(values)
+        assert isinstance(layer, Standardise)
+        layer.fit(torch.from_numpy(arrays[modality].of_split("train").values))
     return model
 
 
