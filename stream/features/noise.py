@@ -1,0 +1,36 @@
+"""How much of what a microphone hears is not speech: level, signal-to-noise ratio, clipping."""
+
+import math
+
+import torch
+from torch import Tensor
+
+CLIPPED = 0.985  # of full scale; a codec smears the flat tops of a clipped wave a little
+RIPPLE = 8  # bins (250 Hz) that are averaged before the floor is looked for
+FLOOR = 0.1  # quantile over time that stands for the noise
+BIAS = 1.8  # by which that quantile of noise, after averaging, lies below the noise's mean; measured on white noise
+CEILING = 40.0  # dB
+
+
+def level(samples: Tensor) -> float:
+    """Root mean square of samples `[n]` in dB of full scale; -120 for none, or for digital silence."""
+    power = float(samples.square().mean()) if samples.numel() else 0.0
+    return 10.0 * math.log10(power + 1e-12)
+
+
+def clipping(samples: Tensor) -> float:
+    """Part of the samples `[n]` that stand at full scale, 0..1."""
+    return float((samples.abs() >= CLIPPED).float().mean()) if samples.numel() else 0.0
+
+
+def signal_to_noise(power: Tensor, speech: Tensor) -> float:
+    """Estimated ratio of speech to everything else, dB in 0..40.
+
+    power: spectrogram `[F, T]`. speech: bool `[T]`. The noise of a band is the floor it falls back to: speech leaves
+    every band many times in a second, even where nobody pauses, and noise does not. So no pause is needed.
+    """
+    bands = power[: power.shape[0] // RIPPLE * RIPPLE].unflatten(0, (-1, RIPPLE)).mean(dim=1)  # [F / 8, T]
+    noise = float((torch.quantile(bands, FLOOR, dim=1) * BIAS).sum())
+    spoken = bands[:, speech] if bool(speech.any()) else bands
+    signal = max(float(spoken.mean(dim=1).sum()) - noise, 0.0)
+    return min(CEILING, max(0.0, 10.0 * math.log10((signal + 1e-12) / (noise + 1e-12))))
