@@ -5,9 +5,6 @@ and the mouth fall on `ANCHORS` as nearly as three points can. It shows the brow
 no background to learn from. Needs numpy only, so that a running stream never imports torch for it.
 """
 
-from importlib.resources import files
-from pathlib import Path
-
 CROP = 64  # pixels a side
 MARGIN = 4  # pixels more on each side in the training arrays, so that jitter shifts in real skin, not in padding
 
@@ -21,8 +18,3 @@ EMOTIONS: tuple[str, ...] = ("neutral", "happiness", "surprise", "sadness", "ang
 EMOTION_OF_LABEL: dict[str, int] = {name: index for index, name in enumerate(EMOTIONS)} | {"contempt": 5}
 # index in SENTIMENTS; surprise says nothing of valence and takes no part
 SENTIMENT_OF_EMOTION: tuple[int | None, ...] = (1, 2, None, 0, 0, 0, 0)
-
-
-def expression_folder() -> Path:
-    """The expression checkpoint that ships inside the package."""
-    return Path(str(files("ebmc_core"))) / "checkpoints" / "expression"

@@ -5,7 +5,7 @@ MediaPipe Face Landmarker, 478 points and 52 blendshapes: https://ai.google.dev/
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +33,7 @@ POSE = 6
 SMALLEST = 16  # pixels: no face can be read in a picture with a shorter side
 FACES = 3  # how many are looked for
 
-# the points of the mesh whose means are the anchors: corners of the eye at the picture's left, of the other, of the mouth
+# points of the mesh whose means are the anchors: corners of the eye at the picture's left, of the other, of the mouth
 _ANCHOR_POINTS = ((33, 133), (362, 263), (61, 291))
 
 
@@ -43,8 +43,8 @@ class Face:
 
     points: float32 `[478, 2]`, x and y in pixels of the picture.
     blendshapes: float32 `[52]`, 0..1, in the model's order (`_neutral`, `browDownLeft`, ... `noseSneerRight`).
-    pose: float32 `[6]`: yaw, pitch, roll in radians (0 looks into the camera), then the centre x and y of the face (-0.5
-    to 0.5, 0 is the middle of the picture) and its height as a share of the picture's.
+    pose: float32 `[6]`: yaw, pitch, roll in radians (0 looks into the camera), then the centre x and y of the face
+    (-0.5..0.5, 0 is the middle of the picture) and its height as a share of the picture's.
     box: x0, y0, x1, y1 as shares of the picture.
     """
 
@@ -164,19 +164,19 @@ class ExpressionReader:
             width = self._session.get_outputs()[0].shape[-1]
         except Exception as error:  # onnxruntime's own errors share no narrower root
             raise CheckpointError(
-                f"no usable expression network at {model}: train it with `ebmc train expression`"
+                f"no usable expression network at {model}: `ebmc train expression` makes it"
             ) from error
         if width != EMBEDDING:
             raise CheckpointError(f"{model} gives {width} numbers a face, this program needs {EMBEDDING}")
 
     def read(self, crops: Picture) -> Float:
         """Embeddings float32 `[n, EMBEDDING]` of crops uint8 `[n, CROP, CROP]`."""
-        return np.asarray(self._session.run(["embedding"], {"crop": crops})[0], dtype=np.float32)
+        return np.asarray(self._session.run(["embedding"], {"crops": crops})[0], dtype=np.float32)
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Send what native code writes to the standard error nowhere: MediaPipe and TF Lite greet in spite of their flags."""
+def _quiet() -> Generator[None]:
+    """Drop what native code writes to the standard error: MediaPipe and TF Lite greet in spite of their flags."""
     with suppress(OSError, ValueError):
         sys.stderr.flush()
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)

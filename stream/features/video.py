@@ -15,7 +15,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from ebmc_core.face import EMBEDDING, expression_folder
+from ebmc_core.checkpoint import checkpoint_folder
+from ebmc_core.face import EMBEDDING
 from stream.features.face import BLENDSHAPES, POSE, ExpressionReader, Face, FaceReader, aligned_crop
 from stream.features.picture import Picture, Stillness, analysed, grey, noise_level
 from stream.records import ModalityFeatures, State, VideoFrame, Window
@@ -33,8 +34,8 @@ class FaceView:
     """How well a face can be read.
 
     size: height in pixels of the frame. sharpness: spread of the crop's Laplacian over the spread of the crop.
-    exposure: mean luma of the face, 0..1. contrast: spread of the crop's luma, 0..1. noise: share of that spread that is
-    noise. turned: radians away from the camera.
+    exposure: mean luma of the face, 0..1. contrast: spread of the crop's luma, 0..1. noise: share of that spread
+    that is noise. turned: radians away from the camera.
     """
 
     size: float
@@ -48,11 +49,11 @@ class FaceView:
         """What spoils the view -> what it leaves, 0..1."""
         return {
             "small face": _ramp(self.size, 16, 72),
-            "blurred": _ramp(self.sharpness, 0.1, 0.4),
+            "blurred": _ramp(self.sharpness, 0.08, 0.28),
             "dark": _ramp(self.exposure, 0.0, 0.2),
             "overexposed": _ramp(self.exposure, 1.0, 0.9),
             "flat": _ramp(self.contrast, 0.0, 0.08),
-            "noisy": _ramp(self.noise, 0.6, 0.1),
+            "noisy": _ramp(self.noise, 0.5, 0.05),
             "turned away": _ramp(self.turned, 1.2, 0.6),
         }
 
@@ -111,7 +112,7 @@ class VideoFrontEnd:
     WIDTH: int = WIDTH
 
     def __init__(self, landmarker: Path, expression: Path | None = None) -> None:
-        self._expression = ExpressionReader(expression or expression_folder())
+        self._expression = ExpressionReader(expression or checkpoint_folder("expression"))
         self._reader = FaceReader(landmarker)
         self._stillness = Stillness()
 
@@ -150,7 +151,7 @@ class VideoFrontEnd:
 
 
 def face_view(luma: Picture, face: Face, crop: Picture, scale: float = 1.0) -> FaceView:
-    """Measure a face in the grey picture `luma`; `crop` is its aligned crop, `scale` frame pixels per pixel of `luma`."""
+    """Measure a face in the grey picture `luma`; `crop` is cut from it, `scale` is frame pixels per pixel of `luma`."""
     height, width = luma.shape
     x0, y0, x1, y1 = face.box
     region = luma[int(y0 * height) : int(y1 * height) + 1, int(x0 * width) : int(x1 * width) + 1]
@@ -178,7 +179,10 @@ def video_features(
     shown = [seen for seen in observations if window.start <= seen.pts < window.end]
     frozen = _frozen(shown)
     live = [seen for seen, stuck in zip(shown, frozen, strict=True) if seen.found and not stuck]
-    last = live[-1].pts if live else last_face
+    last = max(
+        (seen.pts - seen.still * stuck for seen, stuck in zip(shown, frozen, strict=True) if seen.found),
+        default=last_face,
+    )
     age = window.end - window.start if last is None else max(0.0, window.end - last)
     missing = _missing(shown, frozen, last, window.end)
     if missing or not live:
