@@ -1,10 +1,11 @@
 """The expression network: what one grey, aligned face crop says of emotion and sentiment.
 
-A small residual network (0.5 M parameters, about 20 M multiply-adds) without global pooling: the crop is aligned, so
+A small residual network (0.3 M parameters, about 10 M multiply-adds) without global pooling: the crop is aligned, so
 where something happens (brows, mouth) is half of what it means. What leaves it for the stream is the embedding, the
 32 numbers from which both heads are linear.
 """
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import torch
@@ -49,13 +50,12 @@ class ExpressionNet(nn.Module):
     one in twenty shows a negative emotion, and they keep the trunk looking at muscles instead of at who it is.
     """
 
-    def __init__(self, channels: tuple[int, ...] = (24, 48, 96, 128), dropout: float = 0.5) -> None:
+    def __init__(self, channels: tuple[int, ...] = (16, 32, 64, 96), dropout: float = 0.5) -> None:
         super().__init__()
         self.channels = channels
         self.stem = nn.Conv2d(1, channels[0], 5, stride=2, padding=2, bias=False)
         self.stem_norm = nn.BatchNorm2d(channels[0])
-        pairs = zip(channels[:-1], channels[1:], strict=True)
-        self.blocks = nn.Sequential(*(Block(narrow, wide) for narrow, wide in pairs))
+        self.blocks = nn.Sequential(*(Block(narrow, wide) for narrow, wide in pairwise(channels)))
         side = CROP >> len(channels)
         self.dropout = nn.Dropout(dropout)
         self.embed = nn.Linear(channels[-1] * side * side, EMBEDDING)
@@ -67,8 +67,8 @@ class ExpressionNet(nn.Module):
     def forward(self, crops: Tensor) -> ExpressionOutput:
         """crops: `[B, CROP, CROP]`, uint8 or float, 0..255."""
         x = standardised(crops)[:, None]  # [B, 1, 64, 64]
-        x = torch.relu(self.stem_norm(self.stem(x)))  # [B, 24, 32, 32]
-        x = self.dropout(self.blocks(x).flatten(1))  # [B, 128 * 4 * 4]
+        x = torch.relu(self.stem_norm(self.stem(x)))  # [B, 16, 32, 32]
+        x = self.dropout(self.blocks(x).flatten(1))  # [B, 96 * 4 * 4]
         embedding = torch.tanh(self.embed_norm(self.embed(x)))  # [B, 32], bounded: an odd picture cannot shout
         return ExpressionOutput(embedding, self.emotion(embedding), self.sentiment(embedding), self.shapes(x))
 

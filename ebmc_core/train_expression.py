@@ -6,24 +6,24 @@ Early stopping and every choice look at validation people; test people are looke
 import copy
 import csv
 import dataclasses
-import hashlib
-import json
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
 from ebmc_core.augment import augmented
-from ebmc_core.errors import CheckpointError, DataError
+from ebmc_core.errors import DataError
 from ebmc_core.expression import ExpressionNet
-from ebmc_core.face import ANCHORS, CROP, EMBEDDING, EMOTIONS, MARGIN, SENTIMENT_OF_EMOTION
+from ebmc_core.expression_checkpoint import save_expression
+from ebmc_core.face import CROP, MARGIN, SENTIMENT_OF_EMOTION
 from ebmc_core.modality import SENTIMENTS
 
 NO_SENTIMENT = -1
@@ -61,16 +61,16 @@ class ExpressionTrainConfig:
     def from_toml(cls, path: Path) -> "ExpressionTrainConfig":
         """Read a config file. Raises `DataError` when it is missing or names a key that does not exist."""
         try:
-            table = tomllib.loads(path.read_text())
-            folders = {key: Path(table[key]) for key in ("features", "runs") if key in table}
-            return cls(**(table | folders))
+            table: dict[str, Any] = tomllib.loads(path.read_text())
+            table |= {key: Path(table[key]) for key in ("features", "runs") if key in table}
+            return cls(**table)
         except (OSError, tomllib.TOMLDecodeError, TypeError) as error:
             raise DataError(f"{path} is not a training config: {error}") from error
 
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """Crops `[N, 72, 72]` uint8, emotion `[N]`, sentiment `[N]` (-1 for none), blendshapes `[N, 52]`, and who and how."""
+    """Crops uint8 `[N, 72, 72]`, emotion `[N]`, sentiment `[N]` (-1 for none), blendshapes `[N, 52]`, who, and how."""
 
     crops: Tensor
     emotion: Tensor
@@ -94,7 +94,7 @@ def load_faces(path: Path, split: str) -> Faces:
         with np.load(path) as stored:
             rows = np.flatnonzero(stored["split"] == split)
             arrays = {name: stored[name][rows] for name in ("crops", "emotion", "blendshapes", "group", "condition")}
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, KeyError, ValueError, BadZipFile) as error:
         raise DataError(f"{path} is missing or damaged: run `ebmc data prepare`") from error
     side = CROP + 2 * MARGIN
     if not len(rows) or arrays["crops"].shape[1:] != (side, side):
@@ -136,16 +136,23 @@ def train_expression(config: ExpressionTrainConfig, report: Callable[[str], None
             total += float(loss.detach()) / (config.draws // config.batch)
         scores = {"epoch": epoch, "loss": total, **measured(kept, validation)}
         history.append(scores)
-        report("  ".join(f"{name} {value:.3f}" if name != "epoch" else f"epoch {value}" for name, value in scores.items()))
+        report(
+            "  ".join(f"{name} {value:.3f}" if name != "epoch" else f"epoch {value}" for name, value in scores.items())
+        )
         if scores["balanced"] > best:
             best, best_epoch, best_state = scores["balanced"], epoch, copy.deepcopy(kept.state_dict())
         if epoch - best_epoch >= config.patience:
             break
     kept.load_state_dict(best_state)
-    metrics = {name: measured(kept, part) for name, part in (("train", train), ("validation", validation), ("test", test))}
-    report(f"kept epoch {best_epoch}: " + ", ".join(f"{name} {score['balanced']:.3f}" for name, score in metrics.items()))
+    metrics = {
+        name: measured(kept, part) for name, part in (("train", train), ("validation", validation), ("test", test))
+    }
+    report(
+        f"kept epoch {best_epoch}: " + ", ".join(f"{name} {score['balanced']:.3f}" for name, score in metrics.items())
+    )
     folder = config.runs / config.name
-    save_expression(kept, folder, config, metrics)
+    training = dataclasses.asdict(config) | {"features": str(config.features), "runs": str(config.runs)}
+    save_expression(kept, folder, training, metrics)
     _write_history(folder / "metrics.csv", history)
     return folder
 
@@ -164,7 +171,9 @@ def _batches(faces: Faces, config: ExpressionTrainConfig, rng: torch.Generator) 
     weight = torch.zeros(len(faces))
     for sentiment, share in enumerate((1.0, 1.0, 1.0, 0.25)):  # surprise last
         inside = (kind == sentiment).float()
-        one = _evened(faces.emotion.numpy(), 0.5) * _evened(np.char.add(faces.group, faces.emotion.numpy().astype(str)), 0.5)
+        one = _evened(faces.emotion.numpy(), 0.5) * _evened(
+            np.char.add(faces.group, faces.emotion.numpy().astype(str)), 0.5
+        )
         one = one * inside
         weight += share * one / one.sum().clamp_min(1e-9)
     rows = torch.multinomial(weight, config.draws, replacement=True, generator=rng)
@@ -177,7 +186,9 @@ def _evened(values: NDArray[np.generic], power: float) -> Tensor:
     return torch.from_numpy(counts[place] ** -power).float()
 
 
-def _loss(net: ExpressionNet, faces: Faces, rows: Tensor, config: ExpressionTrainConfig, rng: torch.Generator) -> Tensor:
+def _loss(
+    net: ExpressionNet, faces: Faces, rows: Tensor, config: ExpressionTrainConfig, rng: torch.Generator
+) -> Tensor:
     """Cross entropy of emotion and of sentiment, and the error of the blendshapes, on mixed augmented crops."""
     crops = augmented(faces.crops[rows], rng)
     share, other = 1.0, torch.randperm(len(rows), generator=rng)
@@ -222,77 +233,6 @@ def _balanced(guess: Tensor, truth: Tensor, rows: Tensor) -> float:
     """Mean over the classes of the share of a class that was recognised."""
     guess, truth = guess[rows], truth[rows]
     return float(np.mean([float((guess[truth == one] == one).float().mean()) for one in truth.unique()]))
-
-
-def save_expression(
-    net: ExpressionNet, folder: Path, config: ExpressionTrainConfig, metrics: dict[str, dict[str, float]]
-) -> None:
-    """Write `model.safetensors`, `config.json` and `model.onnx` into a folder, and check that the graph agrees."""
-    folder.mkdir(parents=True, exist_ok=True)
-    net = copy.deepcopy(net).eval()
-    weights = folder / "model.safetensors"
-    save_file(net.state_dict(), weights)
-    described = {
-        "network": {"channels": list(net.channels)},
-        "crop": {"side": CROP, "anchors": ANCHORS, "colour": "grey"},
-        "outputs": {"embedding": EMBEDDING, "emotion": EMOTIONS, "sentiment": [str(name) for name in SENTIMENTS]},
-        "training": dataclasses.asdict(config) | {"features": str(config.features), "runs": str(config.runs)},
-        "metrics": {part: {name: round(value, 4) for name, value in scores.items()} for part, scores in metrics.items()},
-        "sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
-    }
-    (folder / "config.json").write_text(json.dumps(described, indent=2) + "\n")
-    onnx_from_expression(net, folder / "model.onnx")
-
-
-def load_expression(folder: Path) -> ExpressionNet:
-    """The network of a folder that `save_expression` wrote, in eval mode. Raises `CheckpointError`."""
-    try:
-        described = json.loads((folder / "config.json").read_text())
-        net = ExpressionNet(channels=tuple(described["network"]["channels"]))
-        net.load_state_dict(load_file(folder / "model.safetensors"))
-    except Exception as error:  # safetensors' own error has no public root
-        raise CheckpointError(f"{folder} holds no usable expression network: {error}") from error
-    return net.eval()
-
-
-def onnx_from_expression(net: ExpressionNet, path: Path) -> None:
-    """Export crops uint8 `[B, 64, 64]` -> embedding, emotion and sentiment, and compare with torch on random crops.
-
-    Raises `CheckpointError` when they differ by more than 1e-4.
-    """
-    import onnxruntime  # only a training machine exports
-
-    crops = torch.randint(0, 256, (3, CROP, CROP), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    program = torch.onnx.export(
-        _Probabilities(net).eval(),
-        (crops,),
-        input_names=["crops"],
-        output_names=["embedding", "emotion", "sentiment"],
-        dynamic_shapes={"crops": {0: torch.export.Dim("batch")}},
-        dynamo=True,
-        verbose=False,
-    )
-    assert program is not None
-    program.save(path, external_data=False)
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    for size in (1, 3):
-        answer = session.run(None, {"crops": crops[:size].numpy()})
-        wanted = _Probabilities(net)(crops[:size])
-        gap = max(float(np.abs(one - two.detach().numpy()).max()) for one, two in zip(answer, wanted, strict=True))
-        if gap > 1e-4:
-            raise CheckpointError(f"the exported graph differs from torch by {gap:.1e}")
-
-
-class _Probabilities(nn.Module):
-    """What is exported: the embedding and the probabilities, without the helper head."""
-
-    def __init__(self, net: ExpressionNet) -> None:
-        super().__init__()
-        self.net = net
-
-    def forward(self, crops: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        said = self.net(crops)
-        return said.embedding, said.emotion.softmax(dim=1), said.sentiment.softmax(dim=1)
 
 
 def _write_history(path: Path, history: list[dict[str, float]]) -> None:

@@ -17,8 +17,8 @@ Box = tuple[float, float, float, float]  # x0, y0, x1, y1 of the face, shares of
 def framed(image: Picture, rng: Generator) -> Picture:
     """The portrait at a random place of a larger picture, so that place and size of a face tell nothing of its mood."""
     side = max(image.shape[:2])
-    borders = [int(share * side) for share in rng.uniform(0.05, 0.5, size=4)]
-    return np.asarray(cv2.copyMakeBorder(image, *borders, cv2.BORDER_REPLICATE), dtype=np.uint8)
+    top, bottom, left, right = (int(share * side) for share in rng.uniform(0.05, 0.5, size=4))
+    return np.pad(image, ((top, bottom), (left, right), (0, 0)), mode="edge")
 
 
 def blurred(image: Picture, face: Box, rng: Generator) -> Picture:
@@ -43,8 +43,8 @@ def coarse(image: Picture, face: Box, rng: Generator) -> Picture:
     ratio = min(1.0, rng.uniform(24, 56) / max(1.0, (face[3] - face[1]) * image.shape[0]))
     small = cv2.resize(image, None, fx=ratio, fy=ratio, interpolation=cv2.INTER_AREA)
     _, code = cv2.imencode(".jpg", small, [cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(10, 50))])
-    large = cv2.resize(cv2.imdecode(code, cv2.IMREAD_COLOR), image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
-    return np.asarray(large, dtype=np.uint8)
+    decoded = np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR), dtype=np.uint8)
+    return np.asarray(cv2.resize(decoded, image.shape[1::-1], interpolation=cv2.INTER_LINEAR), dtype=np.uint8)
 
 
 def covered(image: Picture, face: Box, rng: Generator) -> Picture:

@@ -47,7 +47,7 @@ class Portrait:
 
 
 def prepare_faces(data: Path, out: Path, landmarker: Path, report: Report | None = None) -> Path:
-    """Read the portraits in `data`, clean and degraded, and write `out/faces.npz`; pictures without a face are left out.
+    """Read the portraits in `data`, clean and degraded, and write `out/faces.npz`, without those that show no face.
 
     Raises `DataError` when the data is not there or names pictures that are not there.
     """
@@ -212,8 +212,6 @@ def table(faces: Path) -> str:
     with np.load(faces) as stored:
         clean = stored["condition"] == "clean"
         split, emotion = stored["split"][clean], stored["emotion"][clean]
-    rows = [
-        f"{part:<12}" + "".join(f"{int(((split == part) & (emotion == e)).sum()):>11}" for e in range(len(EMOTIONS)))
-        for part in SHARES
-    ]
+    counts = {part: np.bincount(emotion[split == part], minlength=len(EMOTIONS)) for part in SHARES}
+    rows = [f"{part:<12}" + "".join(f"{count:>11}" for count in row) for part, row in counts.items()]
     return "\n".join([" " * 12 + "".join(f"{name:>11}" for name in EMOTIONS), *rows])
