@@ -4,10 +4,9 @@ import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.metadata import version
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -49,12 +48,13 @@ def root(show: Annotated[bool, typer.Option("--version", help="Print the version
 @app.command("run")
 def run_command(
     sources: Annotated[
-        list[str], typer.Argument(metavar="SOURCE...", help="Media files; [b]clip[/b] is the bundled one.", show_default=False)
+        list[str],
+        typer.Argument(metavar="SOURCE...", help="Media files; [b]clip[/b] is the bundled one.", show_default=False),
     ],
     sink: Annotated[
         list[str] | None,
         typer.Option(
-            help="Where events go, may be repeated: [b]table[/b], [b]jsonl:PATH[/b] ([b]jsonl:-[/b] is standard output), "
+            help="Where events go; repeatable: [b]table[/b], [b]jsonl:PATH[/b] ([b]jsonl:-[/b] is standard output), "
             "[b]timeline:PATH.png[/b]. Default: a table on a terminal, JSON lines when piped.",
         ),
     ] = None,
@@ -104,7 +104,7 @@ def run_command(
 
 
 @contextmanager
-def one_line_errors() -> Iterator[None]:
+def one_line_errors() -> Generator[None]:
     """An error of ours becomes one line and its exit code."""
     try:
         yield

@@ -107,14 +107,16 @@ class SentimentEvent:
         return line
 
 
-def event_from(features: WindowFeatures, fused: FusedBatch, row: int, latency: Latency, engine: EngineName) -> SentimentEvent:
+def event_from(
+    features: WindowFeatures, fused: FusedBatch, row: int, latency: Latency, engine: EngineName
+) -> SentimentEvent:
     """The event of the newest window of row `row` of a fused batch."""
     known = any(part.present for part in features.modalities.values())
     words = tuple(word for utterance in features.utterances for word in utterance.words)
     return SentimentEvent(
         window=features.window,
         sentiment=_sentiment(fused, row) if known else Sentiment(None, UNKNOWN, None, None),
-        trust={m: round(float(fused.trust[row, -1, i]), 4) for i, m in enumerate(MODALITIES)},
+        trust={m: round(float(fused.trust[row, -1, i]), 8) for i, m in enumerate(MODALITIES)},
         modalities={m: _report(features, fused, row, i) for i, m in enumerate(MODALITIES)},
         transcript=Transcript(
             text=" ".join(utterance.text for utterance in features.utterances).strip(),

@@ -20,7 +20,10 @@ from stream.speech.asr import Recogniser
 from stream.weights import fetch
 from stream.worker import Worker
 
-ASR_MODELS = {"tiny.en": "whisper-tiny.en", "none": "whisper-tiny.en"}  # the encoder's states are needed without ASR too
+ASR_MODELS = {
+    "tiny.en": "whisper-tiny.en",
+    "none": "whisper-tiny.en",
+}  # the encoder's states are needed without ASR too
 
 
 @dataclass(slots=True)
@@ -47,7 +50,9 @@ class FrontEnds:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         with ExitStack() as workers:
             for worker in (self.hearing, self.listening, self.reading):
                 workers.callback(worker.close)

@@ -105,5 +105,11 @@ class Session:
 
     def _missing(self, modality: Modality, window: Window) -> ModalityFeatures:
         off = modality in self._without or (modality is Modality.TEXT and not self._front.transcribing)
-        reason = "switched off" if off else "the source has no picture" if modality is Modality.VIDEO else "the source has no sound"
+        reason = (
+            "switched off"
+            if off
+            else "the source has no picture"
+            if modality is Modality.VIDEO
+            else "the source has no sound"
+        )
         return ModalityFeatures(np.zeros(WIDTHS[modality], np.float32), State.MISSING, 0.0, window.end, reason)

@@ -36,9 +36,7 @@ class Worker:
         future.add_done_callback(lambda _: self._room.release())
         return future
 
-    async def run(
-        self, call: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
-    ) -> Result:
+    async def run(self, call: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         """Queue a call and wait for its result."""
         return await (await self.submit(call, *args, **kwargs))
 
@@ -46,9 +44,7 @@ class Worker:
         """Drop what has not begun. Does not wait: the loop must never join a thread."""
         self._pool.shutdown(wait=False, cancel_futures=True)
 
-    def _timed(
-        self, call: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
-    ) -> Result:
+    def _timed(self, call: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         start = time.perf_counter()
         try:
             return call(*args, **kwargs)

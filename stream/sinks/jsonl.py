@@ -11,11 +11,13 @@ from stream.event import SentimentEvent
 
 
 class JsonLinesSink:
-    """`jsonl:PATH` (a new file each run), or `jsonl:-` for standard output. Every line is flushed when it is written."""
+    """`jsonl:PATH` (a new file each run) or `jsonl:-` (standard output). Every line is flushed when it is written."""
 
     def __init__(self, path: str) -> None:
         if not path:
-            raise SinkError("the sink jsonl: needs a file, for instance jsonl:events.jsonl, or jsonl:- for standard output")
+            raise SinkError(
+                "the sink jsonl: needs a file, for instance jsonl:events.jsonl, or jsonl:- for standard output"
+            )
         self._path = path
         self._file: IO[str] = sys.stdout
         self._resources = ExitStack()

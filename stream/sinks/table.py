@@ -14,9 +14,11 @@ from stream.event import SentimentEvent
 from stream.records import State
 
 ROWS = 14  # windows kept in sight
-BAR = 8  # cells on each side of zero
-TRUST = 18  # cells of the trust bar
-HEADINGS = ("time", "heard", "−   score   +", "trust")
+BAR = 7  # cells on each side of zero
+TRUST = 12  # cells of the trust bar
+FIXED = 61  # columns that the bars and borders take
+WIDE = 110  # columns from which there is room for what is not ok
+HEADINGS = ("time", "heard", "-   score   +", "trust")
 TONES = {Modality.TEXT: "cyan", Modality.AUDIO: "magenta", Modality.VIDEO: "yellow"}
 LABELS = {"negative": "red", "neutral": "white", "positive": "green", "unknown": "bright_black"}
 
@@ -34,7 +36,7 @@ class TableSink:
             self._live = Live(console=self._console, refresh_per_second=8)
             self._live.start()
         else:
-            self._console.print(f"{HEADINGS[0]:>7}  {HEADINGS[2]:^24}  {'text audio video':<18}  {HEADINGS[1]}")
+            self._console.print(f"{HEADINGS[0]:>7}  {HEADINGS[2]:^22}  {'text audio video':<18}  {HEADINGS[1]}")
         return self
 
     async def __aexit__(
@@ -50,19 +52,25 @@ class TableSink:
             self._live.update(self._table())
         else:
             shares = "  ".join(f"{event.trust[modality]:.2f}" for modality in MODALITIES)
-            line = Text.assemble(f"{event.window.end:6.1f}s  ", score_bar(event), f"  {shares}    ", event.transcript.text[-48:])
+            line = Text.assemble(
+                f"{event.window.end:6.1f}s  ", score_bar(event), f"  {shares}    ", event.transcript.text[-48:]
+            )
             self._console.print(line, soft_wrap=True)
 
     def _table(self) -> Table:
+        wide = self._console.width >= WIDE
+        room = max(8, (self._console.width - FIXED) // (2 if wide else 1) - 3)  # the newest words are the ones to see
         table = Table(expand=True, border_style="bright_black", header_style="bold")
         table.add_column(HEADINGS[0], justify="right", no_wrap=True)
         table.add_column(HEADINGS[1], ratio=1, no_wrap=True, overflow="ellipsis")
         table.add_column(HEADINGS[2], justify="center", no_wrap=True)
         table.add_column(Text.assemble("trust  ", *((f"{m} ", TONES[m]) for m in MODALITIES)), no_wrap=True)
-        table.add_column("not ok", no_wrap=True, max_width=34, overflow="ellipsis")
+        if wide:
+            table.add_column("not ok", no_wrap=True, ratio=1, overflow="ellipsis")
         for event in self._events:
-            said = Text(event.transcript.text[-60:], style="" if event.transcript.final else "dim")
-            table.add_row(f"{event.window.end:.1f} s", said, score_bar(event), trust_bar(event), complaints(event))
+            said = Text(event.transcript.text[-room:], style="" if event.transcript.final else "dim")
+            rest = [complaints(event)] if wide else []
+            table.add_row(f"{event.window.end:.1f} s", said, score_bar(event), trust_bar(event), *rest)
         return table
 
 

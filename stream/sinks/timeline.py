@@ -21,11 +21,13 @@ LEVELS = 5  # rows that the words are spread over, so that they do not overlap
 
 
 class TimelineSink:
-    """`timeline:PATH` (png, svg or pdf): one picture of the run, drawn when it ends. Several streams: one panel set each."""
+    """`timeline:PATH` (png, svg or pdf): one picture of the run, drawn when it ends; a set of panels per stream."""
 
     def __init__(self, path: str) -> None:
         if Path(path).suffix not in {".png", ".svg", ".pdf"}:
-            raise SinkError("the sink timeline: needs a picture file, for instance timeline:timeline.png (or .svg, .pdf)")
+            raise SinkError(
+                "the sink timeline: needs a picture file, for instance timeline:timeline.png (or .svg, .pdf)"
+            )
         self._path = Path(path)
         self._streams: dict[str, list[SentimentEvent]] = defaultdict(list)
 
@@ -58,7 +60,7 @@ def draw(streams: dict[str, list[SentimentEvent]], path: Path) -> None:
     from matplotlib.figure import Figure  # half a second to import: only when a picture is wanted
 
     figure = Figure(figsize=(13, 6.6 * len(streams)), dpi=110, layout="constrained", facecolor="white")
-    parts = np.atleast_1d(figure.subfigures(len(streams), 1))
+    parts = figure.subfigures(len(streams), 1, squeeze=False)[:, 0]
     for part, (name, events) in zip(parts, streams.items(), strict=True):
         score, trust, states, words = part.subplots(4, 1, sharex=True, height_ratios=[3.2, 2.2, 0.8, 1.5])
         part.suptitle(f"{name}: sentiment and the trust that made it", color=INK, fontsize=13, x=0.02, ha="left")
@@ -120,7 +122,9 @@ def _draw_words(axes: Any, events: list[SentimentEvent]) -> None:
     for number, word in enumerate(latest_words(events)):
         level = number % LEVELS
         axes.plot([word.start, word.start], [0, LEVELS - level - 0.35], color=GRID, lw=0.7)
-        axes.text(word.start, LEVELS - level - 0.3, word.text.strip(), fontsize=8.5, color=INK, va="center", clip_on=True)
+        axes.text(
+            word.start, LEVELS - level - 0.3, word.text.strip(), fontsize=8.5, color=INK, va="center", clip_on=True
+        )
     axes.set_ylim(0, LEVELS + 0.4)
     axes.set_yticks([])
 

@@ -1,7 +1,7 @@
 """Media files, decoded by PyAV in a thread of their own."""
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from itertools import islice
@@ -13,9 +13,11 @@ import numpy as np
 from av.audio.frame import AudioFrame as DecodedAudio
 from av.audio.resampler import AudioResampler
 from av.container import InputContainer
+from av.error import FFmpegError
 from av.stream import Disposition
 from av.video.frame import VideoFrame as DecodedVideo
 from av.video.stream import VideoStream
+from numpy.typing import NDArray
 
 from ebmc_core.modality import Modality
 from stream.errors import SourceError
@@ -42,7 +44,7 @@ class FileSource:
         self._video_rate = video_rate
 
     @asynccontextmanager
-    async def open(self) -> AsyncIterator[Media]:
+    async def open(self) -> AsyncGenerator[Media]:
         """Open the file. Raises `SourceError` when it is missing or holds neither sound nor pictures."""
         loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(1, thread_name_prefix=f"decode-{self.name}") as worker:
@@ -74,9 +76,11 @@ def open_media(path: Path) -> InputContainer:
         raise SourceError(f"{path}: the file is empty (0 bytes)")
     try:
         container = av.open(str(path))
-    except (av.FFmpegError, OSError, ValueError) as error:
+    except (FFmpegError, OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
-        raise SourceError(f"{path}: cannot be read as media ({reason}); is it complete, and a video or audio file?") from error
+        raise SourceError(
+            f"{path}: cannot be read as media ({reason}); is it complete, and a video or audio file?"
+        ) from error
     if container.format.name in TEXT_ART or not (container.streams.audio or _pictures(container)):
         kind = container.format.long_name or container.format.name
         container.close()
@@ -102,12 +106,14 @@ class Reader:
         starts = [float(s.start_time * s.time_base) for s in self._streams if s.start_time is not None and s.time_base]
         self._origin = min(starts, default=0.0)
         self.kinds = frozenset(
-            kind for kind, stream in ((Modality.AUDIO, self._audio), (Modality.VIDEO, self._video)) if stream is not None
+            kind
+            for kind, stream in ((Modality.AUDIO, self._audio), (Modality.VIDEO, self._video))
+            if stream is not None
         )
         self.duration = container.duration / av.time_base if container.duration else None
         self.complaint: str | None = None
         self._next_picture = 0.0
-        self._pending: list[np.ndarray] = []  # resampled sound that is not yet a whole chunk
+        self._pending: list[NDArray[np.float32]] = []  # resampled sound that is not yet a whole chunk
         self._pending_pts: float | None = None
         self._resampler = AudioResampler(format="flt", layout="mono", rate=AUDIO_RATE)
 
@@ -118,14 +124,14 @@ class Reader:
             for packet in self._container.demux(self._streams):
                 try:
                     decoded = packet.decode()
-                except av.FFmpegError:
+                except FFmpegError:
                     damaged += 1
                     continue
                 for frame in decoded:
                     for record in self._records(cast("DecodedAudio | DecodedVideo", frame)):
                         end = max(end, record.end if isinstance(record, AudioFrame) else record.pts)
                         yield record
-        except (av.FFmpegError, OSError) as error:
+        except (FFmpegError, OSError) as error:
             self.complaint = f"{self._path}: reading broke off at {end:.1f} s ({error.strerror or error})"
         for record in self._rest_of_sound():
             end = max(end, record.end)
@@ -142,20 +148,30 @@ class Reader:
 
     def _records(self, frame: DecodedAudio | DecodedVideo) -> Iterator[Frame]:
         if isinstance(frame, DecodedVideo):
-            pts = self._next_picture if frame.time is None else frame.time - self._origin
+            pts = self._next_picture if (time := self._event_time(frame)) is None else time
             if pts >= self._next_picture - 1e-6:
                 # the next slot of the grid, so that a steady camera is thinned steadily
                 self._next_picture = (np.floor(pts / self._interval + 1e-6) + 1) * self._interval
-                yield VideoFrame(max(pts, 0.0), frame.to_ndarray(format="rgb24"))
+                yield VideoFrame(max(pts, 0.0), cast("NDArray[np.uint8]", frame.to_ndarray(format="rgb24")))
             return
-        pts = None if frame.time is None else frame.time - self._origin
+        pts = self._event_time(frame)
         if pts is not None and self._pending_pts is not None and abs(pts - self._pending_end()) > JUMP:
             yield from self._rest_of_sound()
         if self._pending_pts is None:
             self._pending_pts = max(pts or 0.0, 0.0)
         frame.pts = None  # one resampler serves all of the sound; gaps are handled above
-        self._pending += [part.to_ndarray()[0] for part in self._resampler.resample(frame)]
+        try:
+            parts = self._resampler.resample(frame)
+        except ValueError:  # the file changes its rate or its channels on the way
+            yield from self._rest_of_sound()
+            self._pending_pts, parts = max(pts or 0.0, 0.0), self._resampler.resample(frame)
+        self._pending += [part.to_ndarray()[0] for part in parts]
         yield from self._whole_chunks()
+
+    def _event_time(self, frame: DecodedAudio | DecodedVideo) -> float | None:
+        if frame.pts is None or frame.time_base is None:
+            return None
+        return float(frame.pts * frame.time_base) - self._origin
 
     def _pending_end(self) -> float:
         return (self._pending_pts or 0.0) + sum(map(len, self._pending)) / AUDIO_RATE
