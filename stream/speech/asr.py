@@ -126,14 +126,25 @@ def _readable(samples: NDArray[np.float32]) -> NDArray[np.float32]:
 
 
 def _spoken(pieces: Sequence[_Piece]) -> list[_Piece]:
-    """Words with their punctuation attached, cut where the decoder ran on after the speech had ended."""
+    """Whole words, cut where the decoder ran on after the speech had ended.
+
+    A piece without a space in front goes on with the word before it: punctuation, and the rest of "ill-disposed".
+    """
     words: list[_Piece] = []
     for piece in pieces:
-        if re.search(r"\w", piece.text):
+        if words and not (piece.text.startswith(" ") and re.search(r"\w", piece.text)):
+            words[-1] = _joined(words[-1], piece)
+        elif re.search(r"\w", piece.text):
             words.append(piece)
-        elif words:
-            words[-1] = replace(words[-1], text=words[-1].text + piece.text.strip())
     return words[: _loop(words)]
+
+
+def _joined(word: _Piece, more: _Piece) -> _Piece:
+    """One word of two pieces; punctuation adds neither length nor doubt."""
+    text = word.text + more.text.strip()
+    if not re.search(r"\w", more.text):
+        return replace(word, text=text)
+    return _Piece(text, word.start, max(word.end, more.end), min(word.probability, more.probability))
 
 
 def _loop(words: Sequence[_Piece]) -> int:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from stream.speech.vad import SpeechChunk
 
+ROUNDING = 1e-6  # seconds; times are sums, and a rule of 0.4 s shall not wait for one chunk more
+
 
 @dataclass(frozen=True, slots=True)
 class UtteranceRules:
@@ -82,14 +84,14 @@ class UtteranceTracker:
                 self._open(max(self._floor, chunk.start - self._rules.lead_in), [chunk])
             return []
         self._chunks.append(chunk)
-        quiet = chunk.end - self._speech_end()
+        quiet = chunk.end - self._speech_end() + ROUNDING
         if quiet >= self._rules.silence:
             return self._close(self._reach(), chunk.end)
         if chunk.end - self._start >= self._rules.longest:
             return self._cut(chunk.end)
         fresh = self._last is None or self._last.end < self._speech_end()
         paused = quiet >= self._rules.pause
-        if fresh and (paused or (chunk.end >= self._partial_due and not quiet)):
+        if fresh and (paused or (chunk.speech and chunk.end + ROUNDING >= self._partial_due)):
             return self._read(chunk.end)
         return []
 
