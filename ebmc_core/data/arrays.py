@@ -54,7 +54,7 @@ def load_arrays(folder: Path) -> dict[Modality, FeatureArrays]:
 def read_arrays(path: Path) -> FeatureArrays:
     """Read and check the arrays of one modality; `DataError` as in `load_arrays`."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             columns: dict[str, Any] = {field.name: stored[field.name] for field in fields(FeatureArrays)}
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing: make it with `ebmc data prepare`") from error
@@ -81,10 +81,8 @@ def _check(columns: Mapping[str, NDArray[Any]], path: Path) -> None:
     if strange := set(split) - set(SPLITS):
         raise DataError(f"{path}: unknown splits {sorted(str(x) for x in strange)}, known are {', '.join(SPLITS)}")
     for name in SPLITS:
-        if absent := set(range(len(SENTIMENTS))) - set(label[split == name].tolist()):
-            raise DataError(
-                f"{path}: the {name} split has no {', '.join(SENTIMENTS[index] for index in sorted(absent))}"
-            )
+        if absent := [sentiment for index, sentiment in enumerate(SENTIMENTS) if index not in label[split == name]]:
+            raise DataError(f"{path}: the {name} split has no {', '.join(absent)} rows")
     _check_groups(columns["group"], split, path)
 
 
@@ -93,4 +91,4 @@ def _check_groups(group: NDArray[np.str_], split: NDArray[np.str_], path: Path) 
     pairs = np.unique(np.stack((group, split)).astype(str), axis=1)
     names, counts = np.unique(pairs[0], return_counts=True)
     if (shared := names[counts > 1]).size:
-        raise DataError(f"{path}: {len(shared)} groups are in more than one split, for example {shared[0]!r}")
+        raise DataError(f"{path}: {len(shared)} groups are in more than one split, for example {str(shared[0])!r}")

@@ -1,0 +1,176 @@
+"""Held-out figures of a checkpoint: per subset of modalities, per modality alone, and trust against degradation."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ebmc_core.batch import FeatureBatch, Float
+from ebmc_core.data.arrays import CLEAN, FeatureArrays
+from ebmc_core.data.paired import SUBSETS, ItemIndex, PairedWindows, Pairing
+from ebmc_core.modality import MODALITIES, SENTIMENTS, Modality
+from ebmc_core.model import EBMC, inputs_from_batch
+
+Ints = NDArray[np.int64]
+
+
+class SubsetFigures(NamedTuple):
+    """Of the fused score, on paired windows that have just these modalities."""
+
+    accuracy: float
+    balanced: float
+    macro_f1: float
+    calibration_error: float
+    coverage: float
+    """Share of windows whose truth (-1, 0, 1) is inside the 90 % interval."""
+
+
+class ConditionFigures(NamedTuple):
+    """Of one modality under one condition, the two others clean and of the same sentiment."""
+
+    quality: float
+    trust: float
+    alone: float
+    """Balanced accuracy of this modality alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Everything `evaluate` found; the keys of `subsets` are like `text+audio`, of `alone` like `audio/ravdess`."""
+
+    subsets: Mapping[str, SubsetFigures]
+    alone: Mapping[str, float]
+    conditions: Mapping[Modality, Mapping[str, ConditionFigures]]
+
+
+def evaluate(
+    model: EBMC, arrays: Mapping[Modality, FeatureArrays], split: str = "test", count: int = 512, seed: int = 7
+) -> Evaluation:
+    """Measure a calibrated model on one split; the windows depend on the seed alone, so checkpoints compare."""
+    model.eval()
+    held_out = {modality: arrays[modality].of_split(split) for modality in MODALITIES}
+    pairing = Pairing(context=model.config.context)
+    return Evaluation(
+        {
+            "+".join(m for m, there in zip(MODALITIES, subset, strict=True) if there): _subset(
+                model, PairedWindows(arrays, split, pairing, seed), subset, count
+            )
+            for subset in sorted(SUBSETS, key=lambda row: (row.sum(), -row @ (4, 2, 1)))
+        },
+        _alone(model, held_out),
+        {modality: _conditions(model, held_out, modality, seed) for modality in MODALITIES},
+    )
+
+
+def _subset(model: EBMC, windows: PairedWindows, subset: Ints, count: int) -> SubsetFigures:
+    drawn = windows.draw(count, subset)
+    with torch.no_grad():
+        fused = model(*inputs_from_batch(drawn.features))
+    probabilities, label = fused.probabilities.flatten(0, 1).numpy(), drawn.label.ravel()
+    low, high = fused.interval.flatten(0, 1).numpy().T
+    guess = probabilities.argmax(-1)
+    return SubsetFigures(
+        float((guess == label).mean()),
+        balanced_accuracy(guess, label),
+        macro_f1(guess, label),
+        expected_calibration_error(probabilities, label),
+        float(((low <= label - 1) & (label - 1 <= high)).mean()),
+    )
+
+
+def _alone(model: EBMC, held_out: Mapping[Modality, FeatureArrays]) -> dict[str, float]:
+    """Balanced accuracy of each unimodal head on single clean windows, per data set."""
+    figures: dict[str, float] = {}
+    for m, modality in enumerate(MODALITIES):
+        part = held_out[modality]
+        for source in np.unique(part.source):
+            rows = np.flatnonzero((part.source == source) & (part.condition == CLEAN))
+            if rows.size:
+                unimodal = _fuse(model, held_out, {modality: rows})[1][:, m]
+                figures[f"{modality}/{source}"] = balanced_accuracy(
+                    _guess(unimodal, part.label[rows]), part.label[rows]
+                )
+    return figures
+
+
+def _conditions(
+    model: EBMC, held_out: Mapping[Modality, FeatureArrays], modality: Modality, seed: int
+) -> dict[str, ConditionFigures]:
+    generator = np.random.default_rng(seed)
+    part, m = held_out[modality], MODALITIES.index(modality)
+    index = {other: ItemIndex(held_out[other]) for other in MODALITIES if other != modality}
+    figures: dict[str, ConditionFigures] = {}
+    for condition in sorted(np.unique(part.condition), key=lambda name: (name != CLEAN, name)):
+        rows = generator.permutation(np.flatnonzero(part.condition == condition))[:1024]
+        label, clean = part.label[rows], np.zeros(len(rows), np.bool_)
+        chosen = {
+            other: each.draw_copies(each.draw_items(label, generator), clean, generator)
+            for other, each in index.items()
+        }
+        trust, unimodal = _fuse(model, held_out, {**chosen, modality: rows})
+        alone = balanced_accuracy(_guess(unimodal[:, m], label), label)
+        figures[str(condition)] = ConditionFigures(float(part.quality[rows].mean()), float(trust[:, m].mean()), alone)
+    return figures
+
+
+def _fuse(
+    model: EBMC, held_out: Mapping[Modality, FeatureArrays], rows: Mapping[Modality, Ints]
+) -> tuple[Float, Float]:
+    """Trust `[n, M]` and unimodal probabilities `[n, M, C]` of single windows of these rows, the rest absent."""
+    count = len(next(iter(rows.values())))
+    values = {m: np.zeros((count, 1, held_out[m].width), np.float32) for m in MODALITIES}
+    present = np.zeros((count, 1, len(MODALITIES)), np.float32)
+    quality = np.zeros_like(present)
+    for modality, chosen in rows.items():
+        m = MODALITIES.index(modality)
+        values[modality][:, 0] = held_out[modality].values[chosen]
+        present[..., m], quality[:, 0, m] = 1, held_out[modality].quality[chosen]
+    batch = FeatureBatch(values, present, quality, np.zeros_like(present), np.ones((count, 1), np.float32))
+    with torch.no_grad():
+        fused = model(*inputs_from_batch(batch))
+    return fused.trust[:, 0].numpy(), fused.unimodal[:, 0].numpy()
+
+
+def _guess(probabilities: Float, label: Ints) -> Ints:
+    """The likeliest class among those the data set has at all (MOSI knows no neutral)."""
+    known = np.isin(np.arange(len(SENTIMENTS)), label)
+    return np.where(known, probabilities, -1).argmax(-1)
+
+
+def balanced_accuracy(guess: Ints, label: Ints) -> float:
+    """Mean recall over the classes that occur in label `[n]`."""
+    return float(np.mean([(guess[label == c] == c).mean() for c in np.unique(label)]))
+
+
+def macro_f1(guess: Ints, label: Ints) -> float:
+    """Mean F1 over the classes that occur in label `[n]`."""
+    classes = np.unique(label)
+    scores = [2 * ((guess == c) & (label == c)).sum() / ((guess == c).sum() + (label == c).sum()) for c in classes]
+    return float(np.mean(scores))
+
+
+def expected_calibration_error(probabilities: Float, label: Ints, bins: int = 15) -> float:
+    """Mean distance of confidence from accuracy over equally wide bins of confidence; probabilities `[n, C]`."""
+    confidence, right = probabilities.max(-1), probabilities.argmax(-1) == label
+    of_bin = np.minimum((confidence * bins).astype(int), bins - 1)
+    return float(sum(abs((right - confidence)[of_bin == b].sum()) for b in range(bins)) / len(label))
+
+
+def table(evaluation: Evaluation) -> str:
+    """The figures as Markdown tables, for a report or a model card."""
+    lines = [
+        "| modalities | accuracy | balanced | macro F1 | ECE | 90 % interval covers |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, subset in evaluation.subsets.items():
+        lines.append(f"| {name} | " + " | ".join(f"{100 * value:.1f}" for value in subset) + " |")
+    lines += ["", "| one modality alone, clean | balanced accuracy |", "|---|---|"]
+    lines += [f"| {name} | {100 * value:.1f} |" for name, value in evaluation.alone.items()]
+    lines += ["", "| modality, condition | quality | trust beside two clean ones | alone |", "|---|---|---|---|"]
+    for modality, conditions in evaluation.conditions.items():
+        for name, (quality, trust, alone) in conditions.items():
+            lines.append(f"| {modality}, {name} | {quality:.2f} | {trust:.2f} | {100 * alone:.1f} |")
+    return "\n".join(lines)
