@@ -24,6 +24,8 @@ from ebmc_core.modality import MODALITIES, SENTIMENTS, Modality
 
 NEUTRAL = 1
 HOP = 0.5  # seconds from one window to the next
+AGES = (0.8, 0.4, 0.1)  # mean seconds from the last sample to the end of a window that has one, per modality
+FRESH, FADE = 0.5, 4.0  # seconds: how long a sample keeps its quality, and in what time it then loses two thirds
 SUBSETS = np.array([[index >> m & 1 for m in range(len(MODALITIES))] for index in range(1, 2 ** len(MODALITIES))])
 
 Ints = NDArray[np.int64]
@@ -185,9 +187,10 @@ class PairedWindows:
     def _ages(self, present: Float, quality: Float) -> tuple[Float, Float]:
         """Seconds since the last sample, and the quality that is left: speech that is over says less of the moment."""
         age = np.zeros_like(present)
-        fresh = self.generator.exponential((0.8, 0.3, 0.1), present.shape).astype(np.float32)
+        fresh = self.generator.exponential(AGES, present.shape).astype(np.float32)
         last = self.generator.uniform(0, 10, present[:, 0].shape).astype(np.float32)
         for step in range(present.shape[1]):
             last = np.where(present[:, step] > 0, fresh[:, step], last + HOP).astype(np.float32)
             age[:, step] = last
-        return age, (quality * np.exp(-age / 4) * present).astype(np.float32)
+        recency = np.exp(-np.maximum(age - FRESH, 0) / FADE)
+        return age, (quality * recency * present).astype(np.float32)

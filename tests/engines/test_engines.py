@@ -66,7 +66,7 @@ def test_auto_says_why_it_skips_an_engine(copied: Path, caplog: pytest.LogCaptur
     assert open_engine("auto", copied).backend == "torch-cpu"
     assert "engine onnx skipped" in caplog.text
     assert "model.onnx is missing: make it with `ebmc engine export" in caplog.text
-    with pytest.raises(EngineUnavailable, match="model.onnx is missing"):
+    with pytest.raises(EngineUnavailable, match=r"model\.onnx is missing"):
         open_engine("onnx", copied)
 
 
