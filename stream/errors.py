@@ -11,6 +11,8 @@ EbmcError
 
 from ebmc_core.errors import EbmcError
 
+INTERRUPTED = 130  # exit code after Ctrl-C, when everything was drained and closed
+
 
 class SourceError(EbmcError):
     """A source cannot be opened or decoded."""

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -121,7 +121,7 @@ def event_from(
         transcript=Transcript(
             text=" ".join(utterance.text for utterance in features.utterances).strip(),
             final=all(utterance.final for utterance in features.utterances),
-            words=tuple(word for word in words if word.end > features.window.start),
+            words=tuple(_rounded(word) for word in words if word.end > features.window.start),
         ),
         faces=features.faces,
         latency=latency,
@@ -145,6 +145,11 @@ def _report(features: WindowFeatures, fused: FusedBatch, row: int, index: int) -
     negative, _, positive = (float(p) for p in fused.unimodal[row, -1, index])
     score = round(positive - negative, 4) if part.present else None
     return ModalityReport(part.state, round(part.quality, 4), score, round(part.age, 3), part.reason)
+
+
+def _rounded(word: Word) -> Word:
+    start, end, probability = round(word.start, 3), round(word.end, 3), round(word.probability, 4)
+    return replace(word, start=start, end=end, probability=probability)
 
 
 @cache

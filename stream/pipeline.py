@@ -24,7 +24,7 @@ from stream.session import Closing, Session
 from stream.settings import Settings
 from stream.sinks.sink import Sink
 from stream.sources.source import Media, Source
-from stream.worker import Worker
+from stream.worker import Load, Worker
 
 FRAMES, WINDOWS, BATCH = 32, 8, 64  # limits of the channels, and the most windows fused at once
 
@@ -43,7 +43,7 @@ class Run:
 
     realtime: frames are paced by their timestamps, and windows do not wait for speech recognition.
     stop: set it and the sources end as if they were over. broken: sources that could not be read to their end.
-    media: seconds of event time that were seen, summed over the streams.
+    media: seconds of event time that were seen, summed over the streams. loads: what each worker did.
     """
 
     front: FrontEnds
@@ -57,6 +57,7 @@ class Run:
     broken: list[SourceError] = field(default_factory=list[SourceError])
     media: float = 0.0
     events: int = 0
+    loads: dict[str, Load] = field(default_factory=dict[str, Load])
 
 
 async def run(sources: Sequence[Source], this: Run) -> None:
@@ -84,6 +85,7 @@ async def stream_windows(source: Source, ready: Channel[Ready], this: Run) -> No
                     tasks.create_task(observe(frames, session, closed))
                     tasks.create_task(assemble(closed, session, ready))
             finally:
+                this.loads |= session.loads
                 await session.close()
     except SourceError as error:
         this.broken.append(error)
@@ -145,6 +147,7 @@ async def infer(ready: Channel[Ready], events: Channel[SentimentEvent], this: Ru
                 latency = Latency(round(max(waited, 0.0), 1), round(max(engine, 0.0), 2))
                 await events.send(event_from(window.features, fused, row, latency, name))
     finally:
+        this.loads[worker.name] = worker.load
         worker.close()
         await events.close()
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ebmc_core.modality import Modality
 from engines.selection import open_engine
 from stream.clock import WallClock
+from stream.errors import INTERRUPTED
 from stream.front_ends import FrontEnds, load_front_ends
 from stream.pipeline import Run, cause, run
 from stream.settings import Settings
@@ -17,8 +18,6 @@ from stream.sinks.sink import Sink
 from stream.sources.source import Source
 from stream.stats import RunStats
 from stream.worker import Load
-
-INTERRUPTED = 130  # exit code after Ctrl-C, when everything was drained and closed
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +46,9 @@ def run_sources(
         loaded = time.monotonic()
         this = Run(front, engine, sinks, WallClock(), settings, realtime, without)
         interrupted = asyncio.run(_run(sources, this, report))
-        stats = RunStats(loaded - begin, time.monotonic() - loaded, this.media, this.events, _loads(front))
+        stats = RunStats(
+            loaded - begin, time.monotonic() - loaded, this.media, this.events, {**_loads(front), **this.loads}
+        )
     code = INTERRUPTED if interrupted else max((error.exit_code for error in this.broken), default=0)
     return Outcome(code, tuple(str(error) for error in this.broken), stats)
 

@@ -19,7 +19,7 @@ from stream.records import AudioFrame, Frame, ModalityFeatures, State, Window, W
 from stream.settings import Settings
 from stream.watching import Watching
 from stream.windows import Windower
-from stream.worker import Worker
+from stream.worker import Load, Worker
 
 WIDTHS = {Modality.TEXT: TextFrontEnd.WIDTH, Modality.AUDIO: AudioFrontEnd.WIDTH, Modality.VIDEO: VideoFrontEnd.WIDTH}
 
@@ -88,6 +88,11 @@ class Session:
             video, faces = await self._watching.features(window)
         modalities = {Modality.TEXT: text, Modality.AUDIO: audio, Modality.VIDEO: video}
         return WindowFeatures(window, modalities, utterances, faces)
+
+    @property
+    def loads(self) -> dict[str, Load]:
+        """What the workers of this stream did."""
+        return {self._watching.worker.name: self._watching.worker.load} if self._watching else {}
 
     async def close(self) -> None:
         """Free what belongs to this stream alone."""

@@ -13,14 +13,14 @@ class Watching:
     """The pictures of one stream, from frames to video features. Owns its face front end and its worker."""
 
     def __init__(self, front: VideoFrontEnd, worker: Worker) -> None:
-        self._front, self._worker = front, worker
+        self._front, self.worker = front, worker
         self._coming: deque[tuple[float, asyncio.Future[FaceObservation]]] = deque()
         self._seen: deque[FaceObservation] = deque()
         self._last_face: float | None = None
 
     async def take(self, frame: VideoFrame) -> None:
         """Look at the next picture, in the worker."""
-        self._coming.append((frame.pts, await self._worker.submit(self._front.observe, frame)))
+        self._coming.append((frame.pts, await self.worker.submit(self._front.observe, frame)))
 
     async def features(self, window: Window) -> tuple[ModalityFeatures, int]:
         """The video features of a closed window, and the most faces that were seen at once in it."""
@@ -35,5 +35,5 @@ class Watching:
 
     async def close(self) -> None:
         """Free the face front end, in the thread that used it."""
-        await self._worker.run(self._front.close)
-        self._worker.close()
+        await self.worker.run(self._front.close)
+        self.worker.close()

@@ -33,7 +33,8 @@ TEXT_ART = {"tty"}  # FFmpeg opens any .txt as an ANSI animation
 class FileSource:
     """A media file with sound, pictures, or both.
 
-    At most `video_rate` pictures per second are decoded to pixels; sound becomes 16 kHz mono.
+    At most `video_rate` pictures per second are decoded to pixels; sound becomes 16 kHz mono. Raises `SourceError` when
+    made for a file that is missing or holds no media, so that this is known before any model is loaded.
     """
 
     live = False
@@ -42,6 +43,8 @@ class FileSource:
         self.path = Path(path)
         self.name = self.path.stem or "file"
         self._video_rate = video_rate
+        if not self.path.is_fifo():  # a pipe can be opened once only
+            open_media(self.path).close()
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[Media]:

@@ -25,11 +25,11 @@ class Decoded:
         self.sound: list[AudioFrame] = []
         self.pictures: list[VideoFrame] = []
         self.error: SourceError | None = None
-        asyncio.run(self._read(FileSource(str(path), video_rate)))
+        asyncio.run(self._read(path, video_rate))
 
-    async def _read(self, source: FileSource) -> None:
+    async def _read(self, path: Path, video_rate: float) -> None:
         try:
-            async with source.open() as media:
+            async with FileSource(str(path), video_rate).open() as media:
                 self.kinds, self.duration = media.kinds, media.duration
                 async for frame in media.frames:
                     if isinstance(frame, AudioFrame):

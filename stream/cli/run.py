@@ -1,51 +1,20 @@
-"""The command `ebmc`. Heavy libraries are imported inside the verbs, so that `--help` is quick."""
+"""`ebmc run`: media into sentiment events."""
 
-import os
 import sys
 import time
 from collections import Counter
-from collections.abc import Generator
-from contextlib import contextmanager
-from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from ebmc_core.errors import EbmcError
 from ebmc_core.modality import Modality
+from stream.cli.terminal import complain, one_line_errors, say
 
-BEGIN = time.monotonic()
-errors = Console(stderr=True, soft_wrap=True)
-app = typer.Typer(
-    name="ebmc",
-    help="Real-time multimodal sentiment: speech, text and face fused by EBMC, with the trust each modality had.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
-)
+BEGIN = time.monotonic()  # this module is imported first, so that the time to load includes every import after it
+FILES = ("jsonl", "timeline")  # sinks that leave a file to look at
 
 
-def say(line: str) -> None:
-    """One line for the person, beside the output."""
-    errors.print(f"[dim]{escape(line)}[/dim]", highlight=False)
-
-
-def complain(line: str) -> None:
-    """One line that says what is wrong and how to mend it."""
-    errors.print(f"[red]ebmc:[/red] {escape(line)}", highlight=False)
-
-
-@app.callback(invoke_without_command=True)
-def root(show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
-    """Options that belong to no verb."""
-    if show:
-        typer.echo(f"ebmc-stream {version('ebmc-stream')}")
-        raise typer.Exit
-
-
-@app.command("run")
 def run_command(
     sources: Annotated[
         list[str],
@@ -95,34 +64,12 @@ def run_command(
         from stream.runner import run_sources
 
         outcome = run_sources(opened, sinks, settings, realtime, frozenset(without or ()), BEGIN, say)
+    for kind, _, path in (uri.partition(":") for uri in sink or ()):
+        if Path(path).is_file() and kind in FILES:
+            say(f"wrote    {path}")
     for line in outcome.broken:
         complain(line)
     if stats:
         for line in outcome.stats.lines():
             say(line)
     raise typer.Exit(outcome.exit_code)
-
-
-@contextmanager
-def one_line_errors() -> Generator[None]:
-    """An error of ours becomes one line and its exit code."""
-    try:
-        yield
-    except EbmcError as error:
-        complain(str(error))
-        raise typer.Exit(error.exit_code) from error
-    except KeyboardInterrupt:
-        complain("interrupted")
-        raise typer.Exit(130) from None
-
-
-def main() -> None:
-    """Entry point of the console command."""
-    # the C++ libraries below write their own chatter over the table; numpy and torch pools fight for two cores
-    os.environ.setdefault("GLOG_minloglevel", "3")
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    app()
-
-
-if __name__ == "__main__":
-    main()

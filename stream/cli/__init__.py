@@ -1,0 +1,44 @@
+"""The command `ebmc`. Heavy libraries are imported inside the verbs, so that `--help` is quick."""
+
+import logging
+import os
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from stream.cli.engine import engine_app
+from stream.cli.models import models_app
+from stream.cli.run import run_command
+from stream.cli.training import data_app, evaluate_command, train_command
+
+app = typer.Typer(
+    name="ebmc",
+    help="Real-time multimodal sentiment: speech, text and face fused by EBMC, with the trust each modality had.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.command("run")(run_command)
+app.command("train")(train_command)
+app.command("evaluate")(evaluate_command)
+app.add_typer(data_app, name="data")
+app.add_typer(engine_app, name="engine")
+app.add_typer(models_app, name="models")
+
+
+@app.callback(invoke_without_command=True)
+def root(show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """Options that belong to no verb."""
+    if show:
+        typer.echo(f"ebmc-stream {version('ebmc-stream')}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Entry point of the console command."""
+    # the C++ libraries below write their own chatter over the table, and their thread pools fight for the cores
+    os.environ.setdefault("GLOG_minloglevel", "3")
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    logging.basicConfig(format="%(name)s: %(message)s", level=logging.WARNING)
+    app()
