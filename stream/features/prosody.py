@@ -10,7 +10,7 @@ HOP = 160  # samples between frames, 10 ms
 FFT = 512
 PITCH_RATE = 8_000  # Hz; pitch lies far below, and it costs a third of the time at 16 kHz
 PITCH_HOP = 0.02  # seconds
-PITCH_LOW, PITCH_HIGH = 65, 450  # Hz, from a low man's voice to a child's shout
+PITCH_LOW, PITCH_HIGH = 70, 450  # Hz, from a low man's voice to a child's shout
 STEADY = 0.12  # a voiced frame's pitch is this near, relatively, to its neighbours'
 FLOOR = 1e-10
 
@@ -65,8 +65,8 @@ class Prosody:
         if low.numel() < PITCH_RATE // 4:
             return torch.zeros(5)
         hertz = functional.detect_pitch_frequency(
-            low, PITCH_RATE, frame_time=PITCH_HOP, win_length=10, freq_low=PITCH_LOW, freq_high=PITCH_HIGH
-        )  # [T / 2]
+            low, PITCH_RATE, frame_time=PITCH_HOP, win_length=10, freq_low=PITCH_LOW
+        )  # [T / 2]; the search goes on to 3.4 kHz, where it finds what has no pitch
         octave = torch.log2(hertz.clamp(PITCH_LOW, PITCH_HIGH) / 150.0)
         index = (torch.arange(octave.numel()) * PITCH_HOP * AUDIO_RATE / HOP).long().clamp(max=speech.numel() - 1)
         said = speech[index]

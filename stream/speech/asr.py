@@ -26,8 +26,8 @@ TOKENS_PER_SECOND = 8  # nobody speaks faster; what the decoder says beyond that
 NO_SPEECH = 0.6  # Whisper's own bounds on its doubt
 LOG_PROBABILITY = -1.0
 HOPELESS = -1.6  # a mean log probability below this is noise, whatever it thinks of the silence
-UNSPEAKABLE = 0.05  # seconds; a row of words shorter than this was not spoken
-ROW = 4
+UNSPEAKABLE = 0.12  # seconds; so many words in less than this were not spoken
+ROW = 3
 LONGEST_WORD = 1.0  # seconds; alignment stretches the first word after a pause over the pause
 
 
@@ -153,7 +153,7 @@ def _loop(words: Sequence[_Piece]) -> int:
     A decoder that loops gives the aligner words without sound: it puts whole rows of them on one instant.
     """
     for first in range(len(words) - ROW + 1):
-        if all(word.end - word.start < UNSPEAKABLE for word in words[first : first + ROW]):
+        if sum(word.end - word.start for word in words[first : first + ROW]) < UNSPEAKABLE:
             return first
     return len(words)
 

@@ -1,0 +1,152 @@
+"""Audio features and measured quality on real speech, made worse in known steps."""
+
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torchaudio import functional
+
+from stream.features.audio import AudioFrontEnd
+from stream.features.noise import clipping, level
+from stream.features.prosody import PROSODY
+from stream.records import AudioFrame, ModalityFeatures, State, Window
+from stream.speech.vad import SpeechChunk, VoiceActivity
+from tests.stream.speech_clips import Samples, noise, noisy, read_sound, recogniser
+
+RATE = 16_000
+LENGTH = 4 * RATE
+PLACES = (0, 4 * RATE, 7 * RATE, 12 * RATE, 15 * RATE)  # windows of clean speech in the bundled clip
+
+
+@pytest.fixture(scope="module")
+def front() -> AudioFrontEnd:
+    return AudioFrontEnd(recogniser())
+
+
+@pytest.fixture(scope="module")
+def windows(clip: Path) -> list[Samples]:
+    return [read_sound(clip)[place : place + LENGTH] for place in PLACES]
+
+
+def heard(front: AudioFrontEnd, samples: Samples, start: float = 0.0) -> ModalityFeatures:
+    """One window as a stream would hear it."""
+    chunks = VoiceActivity().push(AudioFrame(start, samples))
+    return front.window(samples, chunks, Window("test", 0, start, start + 4.0))
+
+
+def prosody(features: ModalityFeatures) -> dict[str, float]:
+    return dict(zip(PROSODY, features.values[-len(PROSODY) :].tolist(), strict=True))
+
+
+def test_clean_speech_is_ok_and_the_same_each_time(front: AudioFrontEnd, windows: list[Samples]) -> None:
+    for samples in windows:
+        features, again = heard(front, samples), heard(front, samples)
+        assert features.state is State.OK and features.reason is None and 0.5 <= features.quality <= 1.0
+        assert features.values.shape == (AudioFrontEnd.WIDTH,) and features.values.dtype == np.float32
+        assert np.isfinite(features.values).all() and np.array_equal(features.values, again.values)
+
+
+@pytest.mark.parametrize("kind", ["white", "pink"])
+def test_quality_falls_with_every_step_of_noise(front: AudioFrontEnd, windows: list[Samples], kind: str) -> None:
+    for samples in windows:
+        steps = [samples, *(noisy(samples, noise(kind, LENGTH), ratio) for ratio in (20, 10, 5, 0))]
+        found = [heard(front, step) for step in steps]
+        assert all(a.quality > b.quality for a, b in pairwise(found)), [one.quality for one in found]
+        assert found[-1].state is State.DEGRADED and found[-1].reason and "noise" in found[-1].reason
+
+
+def test_quality_falls_with_every_step_of_babble(front: AudioFrontEnd, clip: Path, windows: list[Samples]) -> None:
+    speech = read_sound(clip)[11 * RATE : 19 * RATE]
+    voices = sum(np.roll(speech, shift * 7919) * (-1) ** shift for shift in range(16))
+    babble = (voices / np.sqrt(np.mean(np.square(voices))))[:LENGTH].astype(np.float32)
+    for samples in windows[:3]:
+        steps = [samples, *(noisy(samples, babble, ratio) for ratio in (20, 10, 5, 0))]
+        qualities = [heard(front, step).quality for step in steps]
+        assert all(a > b for a, b in pairwise(qualities)), qualities
+        assert qualities[-1] < 0.5
+
+
+def test_the_measure_needs_no_pause(front: AudioFrontEnd, windows: list[Samples]) -> None:
+    samples = windows[4]
+    chunks = VoiceActivity().push(AudioFrame(0.0, samples))
+    spoken = np.concatenate([samples[int(c.start * RATE) : int(c.end * RATE)] for c in chunks if c.speech])
+    dense = np.tile(spoken, 2)[:LENGTH]
+    steps = [dense, *(noisy(dense, noise("pink", LENGTH), ratio) for ratio in (20, 10, 0))]
+    qualities = [heard(front, step).quality for step in steps]
+    assert all(a > b for a, b in pairwise(qualities)) and qualities[0] > 0.5 > qualities[-1]
+
+
+def test_clipping_lowers_quality(front: AudioFrontEnd, windows: list[Samples]) -> None:
+    loud = [np.clip(windows[0] * gain / np.abs(windows[0]).max(), -1, 1) for gain in (0.9, 2.0, 4.0, 10.0)]
+    found = [heard(front, samples) for samples in loud]
+    assert all(a.quality > b.quality for a, b in pairwise(found))
+    assert found[-1].reason == "clipped"
+
+
+@pytest.mark.parametrize(
+    ("samples", "reason"),
+    [
+        (np.zeros(0, np.float32), "no sound"),
+        (np.zeros(LENGTH, np.float32), "silence"),
+        (0.0003 * noise("white", LENGTH), "silence"),
+        (np.full(LENGTH, np.nan, np.float32), "silence"),
+        (0.05 * noise("white", LENGTH), "no speech"),
+        (np.full(1, 0.5, np.float32), "no speech"),
+        (np.full(100, 0.5, np.float32), "no speech"),
+    ],
+)
+def test_what_is_missing_says_why(front: AudioFrontEnd, samples: Samples, reason: str) -> None:
+    features = heard(front, samples)
+    assert (features.state, features.reason, features.quality) == (State.MISSING, reason, 0.0)
+    assert features.values.shape == (AudioFrontEnd.WIDTH,) and not features.values.any()
+
+
+@pytest.mark.parametrize("count", [1, 100, 400, 700, 8_000])
+def test_a_stream_that_has_just_begun(front: AudioFrontEnd, windows: list[Samples], count: int) -> None:
+    # speech all over, however short: what is asked for is only that nothing breaks
+    window = Window("test", 0, 0.0, count / RATE)
+    features = front.window(windows[1][RATE : RATE + count], [SpeechChunk(0.0, window.end, 1.0)], window)
+    assert features.present and np.isfinite(features.values).all() and 0.0 <= features.quality <= 1.0
+
+
+def test_age_counts_from_the_last_speech(front: AudioFrontEnd, windows: list[Samples]) -> None:
+    samples = windows[0].copy()
+    samples[2 * RATE :] = 0.0
+    assert 1.5 < heard(front, samples, start=30.0).age < 2.5
+    window = Window("test", 9, 30.0, 34.0)
+    assert front.window(np.zeros(LENGTH, np.float32), [], window, last_speech=29.0).age == 5.0
+    assert front.window(np.zeros(LENGTH, np.float32), [], window).age == 34.0
+
+
+def test_samples_that_are_not_numbers_are_silence(front: AudioFrontEnd, windows: list[Samples]) -> None:
+    broken, quiet = windows[1].copy(), windows[1].copy()
+    broken[:3000], quiet[:3000] = np.nan, 0.0
+    broken[3000:6000], quiet[3000:6000] = -np.inf, 0.0
+    assert np.array_equal(heard(front, broken).values, heard(front, quiet).values)
+
+
+def test_the_states_do_not_depend_on_gain_and_prosody_knows_it(front: AudioFrontEnd, windows: list[Samples]) -> None:
+    chunks = VoiceActivity().push(AudioFrame(0.0, windows[1]))
+    window = Window("test", 0, 0.0, 4.0)
+    loud, soft = (front.window(windows[1] * np.float32(gain), chunks, window) for gain in (1.0, 0.25))
+    assert np.allclose(loud.values[:1152], soft.values[:1152], atol=0.05)
+    assert prosody(loud)["energy_median"] - prosody(soft)["energy_median"] == pytest.approx(0.6, abs=0.01)  # 12 dB
+
+
+def test_a_higher_voice_has_a_higher_pitch(front: AudioFrontEnd, windows: list[Samples]) -> None:
+    samples = windows[3]
+    # a quarter faster, and higher
+    faster = functional.resample(torch.from_numpy(samples.copy()), 20_000, RATE).numpy()
+    low, high = prosody(heard(front, samples)), prosody(heard(front, np.resize(faster, LENGTH)))
+    assert high["pitch_median"] - low["pitch_median"] == pytest.approx(np.log2(1.25), abs=0.1)
+    assert high["centroid_mean"] > low["centroid_mean"]
+    assert 70 < 150 * 2 ** low["pitch_median"] < 260
+
+
+def test_level_and_clipping_by_hand() -> None:
+    square = torch.tensor([0.1, -0.1] * 50)
+    assert level(square) == pytest.approx(-20.0) and clipping(square) == 0.0
+    assert clipping(torch.tensor([1.0, -1.0, 0.5, 0.0])) == 0.5
+    assert level(torch.zeros(5)) == -120.0 and level(torch.zeros(0)) == -120.0
