@@ -78,7 +78,9 @@ def pictures(folder: Path) -> Iterator[np.ndarray]:
             for number, frame in zip(range(round(start * FPS), round(end * FPS)), shot, strict=False):
                 image = frame.to_ndarray(format="rgb24")
                 if COVERED[0] <= number / FPS < COVERED[1]:
-                    image = np.clip(rng.normal(3, 1.5, image.shape), 0, 255).astype(np.uint8)  # sensor noise in the dark
+                    image = np.clip(rng.normal(3, 1.5, image.shape), 0, 255).astype(
+                        np.uint8
+                    )  # sensor noise in the dark
                 yield image
 
 

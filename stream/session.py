@@ -4,22 +4,28 @@ Work on a frame (face, speech) begins in a worker when the frame arrives; a wind
 """
 
 import asyncio
+import logging
+from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
 
-from ebmc_core.modality import Modality
+from ebmc_core.modality import MODALITIES, Modality
 from stream.clock import Clock
 from stream.features.audio import AudioFrontEnd
 from stream.features.text import TextFrontEnd
 from stream.features.video import VideoFrontEnd
 from stream.front_ends import FrontEnds
 from stream.hearing import Hearing
-from stream.records import AudioFrame, Frame, ModalityFeatures, State, Window, WindowFeatures
+from stream.records import AudioFrame, Frame, ModalityFeatures, State, Utterance, Window, WindowFeatures
 from stream.settings import Settings
 from stream.watching import Watching
 from stream.windows import Windower
 from stream.worker import Load, Worker
+
+log = logging.getLogger(__name__)
 
 WIDTHS = {Modality.TEXT: TextFrontEnd.WIDTH, Modality.AUDIO: AudioFrontEnd.WIDTH, Modality.VIDEO: VideoFrontEnd.WIDTH}
 
@@ -51,6 +57,7 @@ class Session:
         patient: bool,
     ) -> None:
         self._front, self._clock, self._without = front, clock, without
+        self.failures: Counter[Modality] = Counter()
         self._windower = Windower(name, kinds, settings.window, settings.hop, settings.lateness)
         heard = Modality.AUDIO in kinds and not {Modality.AUDIO, Modality.TEXT} <= without
         reach = settings.window + settings.lateness + 1.0
@@ -76,17 +83,19 @@ class Session:
 
     async def assemble(self, closing: Closing) -> WindowFeatures:
         """Wait for the features of a closed window."""
-        window = closing.window
-        audio = await closing.audio if closing.audio else self._missing(Modality.AUDIO, window)
-        utterances = await self._hearing.utterances(window) if self._hearing else ()
-        if Modality.TEXT in self._without or not self._front.transcribing or not self._hearing:
-            utterances, text = (), self._missing(Modality.TEXT, window)
-        else:
-            text = await self._front.reading.run(self._front.text.window, utterances, window)
-        video, faces = self._missing(Modality.VIDEO, window), 0
-        if self._watching:
-            video, faces = await self._watching.features(window)
-        modalities = {Modality.TEXT: text, Modality.AUDIO: audio, Modality.VIDEO: video}
+        window, heard, seen = closing.window, self._hearing, self._watching
+        text, audio, video = (self._missing(modality, window) for modality in MODALITIES)
+        utterances: tuple[Utterance, ...] = ()
+        faces = 0
+        with self._supervised(Modality.AUDIO):
+            audio = await closing.audio if closing.audio else audio
+        with self._supervised(Modality.TEXT):
+            if heard and self._front.transcribing and Modality.TEXT not in self._without:
+                utterances = await heard.utterances(window)
+                text = await self._front.reading.run(self._front.text.window, utterances, window)
+        with self._supervised(Modality.VIDEO):
+            video, faces = await seen.features(window) if seen else (video, faces)
+        modalities = dict(zip(MODALITIES, (text, audio, video), strict=True))
         return WindowFeatures(window, modalities, utterances, faces)
 
     @property
@@ -108,13 +117,20 @@ class Session:
             closings.append(Closing(window, self._clock.now(), audio))
         return closings
 
+    @contextmanager
+    def _supervised(self, modality: Modality) -> Generator[None]:
+        """A front end that fails takes its own modality with it, for this window, and nothing else."""
+        try:
+            yield
+        except Exception as error:
+            self.failures[modality] += 1
+            if self.failures[modality] == 1:
+                log.warning("%s features failed, their windows are missing: %r", modality, error)
+
     def _missing(self, modality: Modality, window: Window) -> ModalityFeatures:
+        """What a window has of a modality until its features are there."""
         off = modality in self._without or (modality is Modality.TEXT and not self._front.transcribing)
-        reason = (
-            "switched off"
-            if off
-            else "the source has no picture"
-            if modality is Modality.VIDEO
-            else "the source has no sound"
-        )
+        there = self._watching if modality is Modality.VIDEO else self._hearing
+        nothing = "the source has no picture" if modality is Modality.VIDEO else "the source has no sound"
+        reason = "switched off" if off else "its analysis failed" if there else nothing
         return ModalityFeatures(np.zeros(WIDTHS[modality], np.float32), State.MISSING, 0.0, window.end, reason)

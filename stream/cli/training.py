@@ -23,10 +23,13 @@ def prepare_command(
     with one_line_errors(), Bars() as bars:
         from ebmc_core.checkpoint import checkpoint_folder
         from ebmc_core.errors import DataError
+        from stream.features.audio import AudioFrontEnd
+        from stream.features.text import TextFrontEnd
         from stream.prepare.faces import embed_faces, prepare_faces
         from stream.prepare.ravdess import prepare_ravdess
         from stream.prepare.text import prepare_text
         from stream.settings import load_settings
+        from stream.speech.asr import Recogniser
         from stream.weights import fetch
 
         settings = load_settings()
@@ -38,10 +41,10 @@ def prepare_command(
             faces = prepare_faces(root / "facial-expressions", out, fetch("face-landmarker", cache, say), bars)
             say(f"wrote    {embed_faces(faces, out, checkpoint_folder('expression'))}")
         if "speech" in parts:
-            whisper = fetch("whisper-tiny.en", cache, say)
-            say(f"wrote    {prepare_ravdess(root / 'ravdess-speech', out, whisper, bars)}")
+            ears = AudioFrontEnd(Recogniser(fetch("whisper-tiny.en", cache, say)))
+            say(f"wrote    {prepare_ravdess(root, out, ears, bars)}")
         if "text" in parts:
-            say(f"wrote    {prepare_text(root, out, fetch('minilm-l6-v2', cache, say), bars)}")
+            say(f"wrote    {prepare_text(root, out, TextFrontEnd(fetch('minilm-l6-v2', cache, say)), bars)}")
 
 
 def train_command(

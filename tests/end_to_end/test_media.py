@@ -1,0 +1,55 @@
+"""Real clips that are not part of the repository."""
+
+from pathlib import Path
+from statistics import mean
+
+import pytest
+
+from tests.end_to_end.conftest import Ebmc
+
+
+def test_kennedy_word_for_word_and_no_video(ebmc: Ebmc, media: Path) -> None:
+    finished = ebmc(media / "jfk.flac")
+    assert finished.code == 0
+    heard = " ".join(event["transcript"]["text"] for event in finished.events)
+    assert "ask not what your country can do for you" in heard
+    assert [event["window"]["index"] for event in finished.events] == list(range(15))
+    for event in finished.events:
+        assert event["modalities"]["video"]["state"] == "missing"
+        assert event["trust"]["video"] == 0
+        assert event["sentiment"]["score"] is not None
+
+
+def test_no_face_is_no_video(ebmc: Ebmc, media: Path) -> None:
+    finished = ebmc(media / "no_face.mp4")
+    assert finished.code == 0
+    assert finished.events
+    for event in finished.events:
+        assert event["modalities"]["video"]["state"] == "missing"
+        assert event["trust"]["video"] == 0
+
+
+def test_a_crying_face_is_negative(ebmc: Ebmc, media: Path) -> None:
+    events = ebmc(media / "crying_woman.mp4").events
+    states = [event["modalities"]["video"]["state"] for event in events]
+    assert states.count("ok") > len(states) / 2
+    assert mean(s for e in events if (s := e["modalities"]["video"]["score"]) is not None) < 0
+
+
+def test_a_smile_is_above_a_neutral_face(ebmc: Ebmc, media: Path) -> None:
+    finished = ebmc(media / "franck.mp4")
+
+    def score(start: float, end: float) -> float:
+        inside = [e for e in finished.events if start <= e["window"]["start"] and e["window"]["end"] <= end]
+        return mean(event["modalities"]["video"]["score"] for event in inside)
+
+    assert [event["window"]["index"] for event in finished.events] == list(range(393))
+    assert score(100, 120) > 0
+    assert score(100, 120) > score(20, 40) + 0.3
+
+
+@pytest.mark.parametrize("name", ["single_face.mp4"])
+def test_a_clip_shorter_than_a_window_is_one_window(ebmc: Ebmc, media: Path, name: str) -> None:
+    events = ebmc(media / name).events
+    assert [event["window"]["index"] for event in events] == [0]
+    assert events[0]["faces"] == 1

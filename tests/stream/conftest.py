@@ -1,0 +1,25 @@
+"""Real front ends and the real engine, loaded once."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from engines.engine import Engine
+from engines.selection import open_engine
+from stream.front_ends import FrontEnds, load_front_ends
+from stream.settings import load_settings
+
+
+@pytest.fixture(scope="session")
+def front() -> Iterator[FrontEnds]:
+    """The models that all streams share."""
+    with load_front_ends(load_settings(), lambda line: None) as loaded:
+        yield loaded
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    """The engine that `auto` takes, with the live checkpoint."""
+    settings = load_settings()
+    with open_engine("auto", settings.checkpoint) as opened:
+        yield opened

@@ -1,0 +1,97 @@
+"""A source made of frames that a test chose, a sink that remembers, and a whole pipeline over them."""
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from ebmc_core.modality import Modality
+from engines.engine import Engine
+from stream.clock import Clock, WallClock
+from stream.errors import SourceError
+from stream.event import SentimentEvent
+from stream.front_ends import FrontEnds
+from stream.pipeline import Run, run
+from stream.records import AUDIO_RATE, AudioFrame, Frame, VideoFrame
+from stream.settings import Settings
+from stream.sources.source import Media, Source
+
+
+class FeedSource:
+    """Plays frames; ends with an error if it is given one."""
+
+    live = False
+
+    def __init__(self, frames: Sequence[Frame], name: str = "feed", error: SourceError | None = None) -> None:
+        self.name, self._frames, self._error = name, frames, error
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Media]:
+        kinds = {Modality.AUDIO if isinstance(frame, AudioFrame) else Modality.VIDEO for frame in self._frames}
+        yield Media(frozenset(kinds), None, self._play())
+
+    async def _play(self) -> AsyncGenerator[Frame]:
+        for frame in self._frames:
+            yield frame
+        if self._error:
+            raise self._error
+
+
+class Memory:
+    """A sink that keeps every event."""
+
+    def __init__(self) -> None:
+        self.events: list[SentimentEvent] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    async def send(self, event: SentimentEvent) -> None:
+        self.events.append(event)
+
+
+def play(
+    sources: Sequence[Source],
+    front: FrontEnds,
+    engine: Engine,
+    without: frozenset[Modality] = frozenset(),
+    realtime: bool = False,
+    clock: Clock | None = None,
+    settings: Settings | None = None,
+) -> tuple[list[SentimentEvent], Run]:
+    """Run sources through the whole pipeline; their events and what the run found out."""
+    sink = Memory()
+    this = Run(front, engine, [sink], clock or WallClock(), settings or Settings(), realtime, without)
+    asyncio.run(run(sources, this))
+    return sink.events, this
+
+
+def sound(samples: np.ndarray, start: float = 0.0) -> list[AudioFrame]:
+    """Samples as frames of 0.1 s."""
+    step = AUDIO_RATE // 10
+    return [
+        AudioFrame(start + first / AUDIO_RATE, samples[first : first + step].astype(np.float32))
+        for first in range(0, len(samples), step)
+    ]
+
+
+def pictures(images: Sequence[np.ndarray], start: float = 0.0, rate: float = 10.0) -> list[VideoFrame]:
+    """Images as frames of a steady camera."""
+    return [VideoFrame(start + number / rate, image) for number, image in enumerate(images)]
+
+
+def interleave(*tracks: Sequence[Frame]) -> list[Frame]:
+    """Tracks in the order of their timestamps, as a file holds them."""
+    return sorted((frame for track in tracks for frame in track), key=lambda frame: frame.pts)
+
+
+def substance(events: Sequence[SentimentEvent]) -> list[dict[str, object]]:
+    """Events without what may differ between two runs: how long it took."""
+    return [{key: value for key, value in event.as_dict().items() if key != "latency"} for event in events]
