@@ -33,7 +33,7 @@ class Worker:
         """Queue a call; the future holds its result. Returns as soon as there is room for it."""
         await self._room.acquire()
         future = asyncio.get_running_loop().run_in_executor(self._pool, lambda: self._timed(call, *args, **kwargs))
-        future.add_done_callback(lambda _: self._room.release())
+        future.add_done_callback(self._done)
         return future
 
     async def run(self, call: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
@@ -43,6 +43,11 @@ class Worker:
     def close(self) -> None:
         """Drop what has not begun. Does not wait: the loop must never join a thread."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _done(self, future: asyncio.Future[Result]) -> None:
+        self._room.release()
+        if not future.cancelled():
+            future.exception()  # seen: who awaits it gets it, and when nobody does any more the loop need not cry
 
     def _timed(self, call: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
         start = time.perf_counter()

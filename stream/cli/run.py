@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from ebmc_core.modality import Modality
-from stream.cli.terminal import complain, one_line_errors, say
+from stream.cli.terminal import beside, complain, one_line_errors, say
 
 BEGIN = time.monotonic()  # this module is imported first, so that the time to load includes every import after it
 FILES = ("jsonl", "timeline")  # sinks that leave a file to look at
@@ -50,7 +50,8 @@ def run_command(
     """
     with one_line_errors():
         from stream.settings import load_settings
-        from stream.sinks.sink import sink_from
+        from stream.sinks.progress import ProgressSink
+        from stream.sinks.sink import Sink, sink_from
         from stream.sources.source import source_from
 
         settings = load_settings(window=window, hop=hop, engine=engine, asr=asr, checkpoint=checkpoint)
@@ -59,7 +60,10 @@ def run_command(
             same = [source for source in opened if source.name == name] if count > 1 else []
             for number, source in enumerate(same, start=1):  # a stream id must be one stream's alone
                 source.name = f"{name}-{number}"
-        sinks = [sink_from(uri) for uri in sink or ["table" if sys.stdout.isatty() else "jsonl:-"]]
+        uris = sink or ["table" if sys.stdout.isatty() else "jsonl:-"]
+        sinks: list[Sink] = [sink_from(uri) for uri in uris]
+        if beside.is_terminal and "table" not in uris:
+            sinks.append(ProgressSink(beside))
 
         from stream.runner import run_sources
 
