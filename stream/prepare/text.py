@@ -7,6 +7,7 @@ Data: MELD (Poria et al. 2019), CMU-MOSI transcripts (Zadeh et al. 2016). MOSI h
 """
 
 import csv
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -135,12 +136,18 @@ def _plain(text: str) -> list[str]:
     return [word for word in (part.strip("'") for part in kept.split()) if word]
 
 
+def _calm(text: str) -> str:
+    """Punctuation as a recogniser sets it, which hears questions but neither dots of hesitation nor exclamations."""
+    return re.sub(r"[.!]+(?=\s|$)", ".", re.sub(r"[!?]*\?[!?]*", "?", text.lower()))
+
+
 def _copies(line: Line, vocabulary: Sequence[str], rng: Generator) -> Iterator[Copy]:
-    """As written; plain words; stopped in mid-sentence; and misheard."""
+    """As written; as heard, with or without commas; stopped in mid-sentence; and misheard."""
     words = _plain(line.text)
     yield Copy(line, "clean", line.text, _doubt(len(words), 0, 0.5, rng))
     if words:
-        yield Copy(line, "plain", " ".join(words), _doubt(len(words), 0, rng.uniform(0, 2), rng))
+        condition, text = ("plain", " ".join(words)) if rng.random() < 0.5 else ("calm", _calm(line.text))
+        yield Copy(line, condition, text, _doubt(len(words), 0, rng.uniform(0, 2), rng))
     if len(words) >= 4:
         said = words[: max(2, round(rng.uniform(0.3, 0.9) * len(words)))]
         yield Copy(line, "partial", " ".join(said), _doubt(len(said), 1, rng.uniform(0, 2), rng))
