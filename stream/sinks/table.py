@@ -16,7 +16,7 @@ from stream.records import State
 ROWS = 14  # windows kept in sight
 BAR = 7  # cells on each side of zero
 TRUST = 12  # cells of the trust bar
-FIXED = 61  # columns that the bars and borders take
+FIXED = 63  # columns that the bars and borders take
 WIDE = 110  # columns from which there is room for what is not ok
 HEADINGS = ("time", "heard", "-   score   +", "trust")
 TONES = {Modality.TEXT: "cyan", Modality.AUDIO: "magenta", Modality.VIDEO: "yellow"}
