@@ -24,7 +24,9 @@ class UtteranceRules:
     tail: float = 0.3
     """Audio after the last speech chunk that belongs to it."""
     partial_every: float = 1.0
-    """A growing utterance is read this often."""
+    """A growing utterance is read this often,"""
+    partial_share: float = 0.125
+    """or after this share of its length, if that is more: a pass costs as much as the utterance is long."""
     pause: float = 0.4
     """A silence after which it is read at once: what was said is complete for now."""
     silence: float = 1.5
@@ -105,7 +107,7 @@ class UtteranceTracker:
         """A partial pass over all that was said so far."""
         if self._spoken() < self._rules.least_speech:
             return []
-        self._partial_due = at + self._rules.partial_every
+        self._partial_due = at + max(self._rules.partial_every, self._rules.partial_share * (at - self._start))
         self._last = Pass(self._start, self._reach(), final=False, at=at)
         return [self._last]
 

@@ -1,6 +1,7 @@
 """The utterance tracker: timelines of speech in, recognition passes out. No model, no clock."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -50,6 +51,12 @@ def test_a_growing_utterance_is_read_every_second_and_at_a_pause() -> None:
     assert [round(one.at, 3) for one in found] == [1.1, 2.1, 2.9, 4.0, 5.1]
     assert [one.final for one in found] == [False, False, False, False, True]
     assert all(one.start == 0.0 for one in found)
+
+
+def test_a_long_utterance_is_read_less_often() -> None:
+    at = [one.at for one in passes("#" * 110 + "_" * 20)]
+    steps = [round(b - a, 3) for a, b in pairwise(at)]
+    assert steps[:7] == [1.0] * 7 and 1.0 < steps[7] <= steps[8] <= 1.5
 
 
 def test_an_orators_pause_does_not_end_a_sentence() -> None:

@@ -152,7 +152,7 @@ def test_unknown_names_list_the_known_ones() -> None:
 def test_the_default_weights_are_what_the_registry_says(name: str) -> None:
     path = installed(name)
     if path is None:
-        pytest.skip(f"{name} is not in the cache: run `make setup` to fetch it")
+        pytest.skip(f"{name} is not in the cache: `ebmc models pull` gets it")
     wanted = WEIGHTS[name]
     folder = path.parent if wanted.single else path
     for file, digest in wanted.files.items():
