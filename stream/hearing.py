@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import deque
+from dataclasses import replace
 
 from stream.front_ends import FrontEnds
 from stream.records import AudioFrame, ModalityFeatures, Utterance, Window
@@ -9,7 +10,6 @@ from stream.ring import SoundRing
 from stream.speech.utterances import Pass, UtteranceTracker
 from stream.speech.vad import SpeechChunk, VoiceActivity
 
-SPEECH = 0.5  # probability from which a chunk counts as speech (Silero's own default)
 UTTERANCE = 15.0  # seconds; the longest utterance (12 s) with its pre-roll must still be in the ring when it is read
 
 
@@ -27,6 +27,7 @@ class Hearing:
         self._chunks: deque[SpeechChunk] = deque()
         self._last_speech: float | None = None
         self._passes: deque[tuple[Pass, asyncio.Future[Utterance]]] = deque()
+        self._latest: asyncio.Future[Utterance] | None = None
         self._utterances: dict[float, Utterance] = {}
 
     async def take(self, frame: AudioFrame) -> None:
@@ -47,7 +48,7 @@ class Hearing:
         while self._chunks and self._chunks[0].end <= window.start:
             self._chunks.popleft()
         inside = [chunk for chunk in self._chunks if chunk.start < window.end]
-        spoken = [chunk.end for chunk in inside if chunk.probability >= SPEECH]
+        spoken = [chunk.end for chunk in inside if chunk.speech]
         self._last_speech = max(spoken, default=self._last_speech)
         samples = self._ring.cut(window.start, window.end)
         return await self._front.hearing.submit(self._front.audio.window, samples, inside, window, self._last_speech)
@@ -58,14 +59,21 @@ class Hearing:
             due, heard = self._passes[0]
             if not (self._patient or heard.done()):
                 break
-            self._utterances[due.start] = await heard
+            said = await heard
+            self._utterances[due.start] = finished(said) if due.final else said
             self._passes.popleft()
         self._utterances = {start: u for start, u in self._utterances.items() if u.words and u.end > window.start}
         return tuple(self._utterances[start] for start in sorted(self._utterances))
 
     async def _recognise(self, passes: list[Pass]) -> None:
         for due in passes:
-            samples = self._ring.cut(due.start, due.end)
-            transcribe = self._front.recogniser.transcribe
-            heard = await self._front.listening.submit(transcribe, samples, due.start, due.final)
-            self._passes.append((due, heard))
+            if not (due.repeats and self._latest):
+                samples = self._ring.cut(due.start, due.end)
+                transcribe = self._front.recogniser.transcribe
+                self._latest = await self._front.listening.submit(transcribe, samples, due.start, due.final)
+            self._passes.append((due, self._latest))
+
+
+def finished(utterance: Utterance) -> Utterance:
+    """The utterance once it is over: no word of it will change any more."""
+    return replace(utterance, final=True, words=tuple(replace(word, final=True) for word in utterance.words))
