@@ -1,6 +1,6 @@
 """Held-out figures of a checkpoint: per subset of modalities, per modality alone, and trust against degradation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -159,18 +159,25 @@ def expected_calibration_error(probabilities: Float, label: Ints, bins: int = 15
     return float(sum(abs((right - confidence)[of_bin == b].sum()) for b in range(bins)) / len(label))
 
 
-def table(evaluation: Evaluation) -> str:
-    """The figures as Markdown tables, for a report or a model card."""
-    lines = [
-        "| modalities | accuracy | balanced | macro F1 | ECE | 90 % interval covers |",
-        "|---|---|---|---|---|---|",
-    ]
-    for name, subset in evaluation.subsets.items():
-        lines.append(f"| {name} | " + " | ".join(f"{100 * value:.1f}" for value in subset) + " |")
+def table(*seeds: Evaluation) -> str:
+    """The figures as Markdown tables, for a report or a model card; of several seeds the mean and the deviation."""
+    first = seeds[0]
+    lines = ["| modalities | accuracy | balanced | macro F1 | ECE | 90 % interval covers |", "|---|" + "---|" * 5]
+    for name in first.subsets:
+        columns = zip(*(each.subsets[name] for each in seeds), strict=True)
+        lines.append(f"| {name} | " + " | ".join(_cell(column, 100, 1) for column in columns) + " |")
     lines += ["", "| one modality alone, clean | balanced accuracy |", "|---|---|"]
-    lines += [f"| {name} | {100 * value:.1f} |" for name, value in evaluation.alone.items()]
+    for name in first.alone:
+        lines.append(f"| {name} | {_cell([each.alone[name] for each in seeds], 100, 1)} |")
     lines += ["", "| modality, condition | quality | trust beside two clean ones | alone |", "|---|---|---|---|"]
-    for modality, conditions in evaluation.conditions.items():
-        for name, (quality, trust, alone) in conditions.items():
-            lines.append(f"| {modality}, {name} | {quality:.2f} | {trust:.2f} | {100 * alone:.1f} |")
+    for modality, conditions in first.conditions.items():
+        for name in conditions:
+            quality, trust, alone = zip(*(each.conditions[modality][name] for each in seeds), strict=True)
+            cells = (_cell(quality, 1, 2), _cell(trust, 1, 2), _cell(alone, 100, 1))
+            lines.append(f"| {modality}, {name} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _cell(values: Sequence[float], scale: float, digits: int) -> str:
+    mean, deviation = scale * np.mean(values), scale * np.std(values)
+    return f"{mean:.{digits}f}" + (f" ± {deviation:.{digits}f}" if len(values) > 1 else "")

@@ -196,7 +196,7 @@ def stage_two(model: EBMC, teacher: Teacher, batch: PairedBatch, config: TrainCo
     here = observed(inputs.present, inputs.valid)
     something = here.amax(0)
     taught = teacher(inputs)
-    target = losses.teacher_trust(taught, label, here)
+    target = losses.teacher_trust(taught, label, here, inputs.quality.permute(2, 0, 1))
     return (
         losses.classify(inner.logits, label, something)
         + weights.spread * losses.spread(inner.logits, inner.log_variance, label, something)
@@ -231,13 +231,14 @@ def validate(model: EBMC, batch: PairedBatch, own_experts: bool) -> dict[str, fl
     label, own = torch.from_numpy(batch.label), torch.from_numpy(batch.own).permute(2, 0, 1)
     inner = model.represent(*inputs, own_experts=own_experts)
     here = observed(inputs.present, inputs.valid)
-    unimodal = losses.classify(inner.unimodal, own, here).item()
+    alone = {str(m): losses.classify(inner.unimodal[i], own[i], here[i]).item() for i, m in enumerate(MODALITIES)}
+    unimodal = sum(alone.values()) / len(alone)
     if own_experts:
-        return {"validation": unimodal}
+        return {"validation": unimodal, **alone}
     something = here.amax(0)
     fused = losses.classify(inner.logits, label, something).item()
     accuracy = losses.masked_mean((inner.logits.argmax(-1) == label).float(), something).item()
-    return {"validation": fused + 0.5 * unimodal, "fused": fused, "unimodal": unimodal, "accuracy": accuracy}
+    return {"validation": fused + 0.5 * unimodal, "fused": fused, "accuracy": accuracy, **alone}
 
 
 def _write_metrics(path: Path, rows: list[dict[str, float]]) -> None:

@@ -99,15 +99,20 @@ def test_teacher_trust_by_hand() -> None:
     """A sure and right teacher, a sure and wrong one, a third that is absent."""
     probabilities = torch.tensor([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.3, 0.4, 0.3]]).view(3, 1, 1, 3)
     present = torch.tensor([1.0, 1.0, 0.0]).view(3, 1, 1)
-    trust = losses.teacher_trust(probabilities, torch.tensor([[2]]), present).flatten().tolist()
+    quality = torch.ones(3, 1, 1)
+    trust = losses.teacher_trust(probabilities, torch.tensor([[2]]), present, quality).flatten().tolist()
     assert trust == pytest.approx([1.02 / 1.04, 0.02 / 1.04, 0.0])
+    quality[0] = 0.25  # its root halves the worth of the first
+    trust = losses.teacher_trust(probabilities, torch.tensor([[2]]), present, quality).flatten().tolist()
+    assert trust == pytest.approx([0.51 / 0.53, 0.02 / 0.53, 0.0])
 
 
 def test_teacher_trust_falls_with_uncertainty() -> None:
     """Both teachers give the truth 0.4; the second spreads the rest over both ends: a larger deviation."""
     near = torch.tensor([0.0, 0.6, 0.4])
     wide = torch.tensor([0.6, 0.0, 0.4])
-    trust = losses.teacher_trust(torch.stack((near, wide)).view(2, 1, 1, 3), torch.tensor([[2]]), torch.ones(2, 1, 1))
+    ones = torch.ones(2, 1, 1)
+    trust = losses.teacher_trust(torch.stack((near, wide)).view(2, 1, 1, 3), torch.tensor([[2]]), ones, ones)
     near_worth = math.exp(-math.sqrt(0.24)) / math.log(math.e + 0.24)
     wide_worth = math.exp(-math.sqrt(0.96)) / math.log(math.e + 0.96)
     assert trust.flatten().tolist() == pytest.approx(
