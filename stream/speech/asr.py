@@ -111,7 +111,6 @@ class Recogniser:
         if not tokens:
             return []
         frames = max(2, len(samples) // 160)
-        frames = max(2, len(samples) // 160)
         batch: Any = [tokens]  # faster-whisper's own annotation lacks the batch axis
         aligned = self._whisper.find_alignment(self._tokenizer, batch, encoded, frames)
         return [
