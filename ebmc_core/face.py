@@ -1,9 +1,18 @@
-"""What a face crop is: the contract between the face front end, which cuts it, and the expression network.
+"""What the expression network is shown of a face: the contract with the face front end, which cuts and measures it.
 
 A crop is a grey picture, uint8 `[CROP, CROP]`, turned, scaled and shifted (a similarity, no shear) so that the two eyes
 and the mouth fall on `ANCHORS` as nearly as three points can. It shows the brows and most of the chin, little hair and
-no background to learn from. Needs numpy only, so that a running stream never imports torch for it.
+no background to learn from.
+
+A shape is where the mesh points are once the head is turned to the front, float32 `[POINTS, 3]`: the origin between the
+eyes, x towards the eye at the right of the picture, y down the nose, z away from the camera, unit the distance of the
+eyes.
+
+Plain numbers only, so that a running stream never imports torch for them.
 """
+
+POINTS = 478  # of MediaPipe's face mesh
+BLENDSHAPES = 52  # how far each muscle is drawn, 0..1, as MediaPipe says
 
 CROP = 64  # pixels a side
 MARGIN = 4  # pixels more on each side in the training arrays, so that jitter shifts in real skin, not in padding

@@ -28,20 +28,20 @@ from stream.features.picture import Picture
 
 Float = NDArray[np.float32]
 
-BLENDSHAPES = 52
 POSE = 6
 SMALLEST = 16  # pixels: no face can be read in a picture with a shorter side
 FACES = 3  # how many are looked for
 
 # points of the mesh whose means are the anchors: corners of the eye at the picture's left, of the other, of the mouth
 _ANCHOR_POINTS = ((33, 133), (362, 263), (61, 291))
+_NOSE_END = 2  # where the nose meets the lip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
     """One face.
 
-    points: float32 `[478, 2]`, x and y in pixels of the picture.
+    points: float32 `[POINTS, 3]`, x, y and depth in pixels of the picture; less depth is nearer to the camera.
     blendshapes: float32 `[52]`, 0..1, in the model's order (`_neutral`, `browDownLeft`, ... `noseSneerRight`).
     pose: float32 `[6]`: yaw, pitch, roll in radians (0 looks into the camera), then the centre x and y of the face
     (-0.5..0.5, 0 is the middle of the picture) and its height as a share of the picture's.
@@ -110,14 +110,15 @@ class FaceReader:
 
 def _face(points: list, shapes: list, matrix: Float, width: int, height: int) -> Face:
     """One row of MediaPipe's answer as a `Face`."""
-    place = np.array([(point.x, point.y) for point in points], dtype=np.float32)
+    points3 = np.array([(point.x, point.y, point.z) for point in points], dtype=np.float32)
+    place = points3[:, :2]
     low, high = np.clip(place.min(axis=0), 0, 1), np.clip(place.max(axis=0), 0, 1)
     middle = (place.min(axis=0) + place.max(axis=0)) / 2 - 0.5
     turn = matrix[:3, :3]
     yaw, pitch = np.arctan2(turn[0, 2], turn[2, 2]), -np.arcsin(np.clip(turn[1, 2], -1, 1))
     roll = np.arctan2(turn[1, 0], turn[1, 1])
     return Face(
-        points=place * np.array([width, height], dtype=np.float32),
+        points=points3 * np.array([width, height, width], dtype=np.float32),  # depth is on the scale of x
         blendshapes=np.array([shape.score for shape in shapes], dtype=np.float32),
         pose=np.array([yaw, pitch, roll, *middle, np.ptp(place[:, 1])], dtype=np.float32),
         box=(float(low[0]), float(low[1]), float(high[0]), float(high[1])),
@@ -126,7 +127,7 @@ def _face(points: list, shapes: list, matrix: Float, width: int, height: int) ->
 
 def aligned_crop(luma: Picture, face: Face, margin: int = 0) -> Picture:
     """The face as the crop that `ebmc_core.face` describes, uint8 `[CROP + 2 margin] * 2`, from a grey picture."""
-    eyes_and_mouth = np.array([face.points[list(pair)].mean(axis=0) for pair in _ANCHOR_POINTS], dtype=np.float64)
+    eyes_and_mouth = np.array([face.points[list(pair), :2].mean(axis=0) for pair in _ANCHOR_POINTS], dtype=np.float64)
     move = _similarity(eyes_and_mouth, np.array(ANCHORS) + margin)
     shrink = int(1 / max(np.hypot(move[0, 0], move[1, 0]), 1e-3))
     if shrink > 1:  # a large face: average its pixels first, since the warp only samples them
@@ -146,6 +147,18 @@ def _similarity(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDA
     rows = np.concatenate([np.column_stack([x, -y, one, none]), np.column_stack([y, x, none, one])])
     (a, b, shift_x, shift_y), *_ = np.linalg.lstsq(rows, np.concatenate([target[:, 0], target[:, 1]]), rcond=None)
     return np.array([[a, -b, shift_x], [b, a, shift_y]])
+
+
+def face_shape(face: Face) -> Float:
+    """The shape of a face as `ebmc_core.face` describes it, float32 `[POINTS, 3]`."""
+    left, right = (face.points[list(pair)].mean(axis=0) for pair in _ANCHOR_POINTS[:2])
+    origin, across = (left + right) / 2, right - left
+    unit = max(float(np.linalg.norm(across)), 1e-3)
+    x = across / unit
+    down = face.points[_NOSE_END] - origin
+    y = down - (down @ x) * x
+    y /= max(float(np.linalg.norm(y)), 1e-3)
+    return ((face.points - origin) / unit @ np.stack([x, y, np.cross(x, y)]).T).astype(np.float32)
 
 
 class ExpressionReader:
@@ -169,9 +182,10 @@ class ExpressionReader:
         if width != EMBEDDING:
             raise CheckpointError(f"{model} gives {width} numbers a face, this program needs {EMBEDDING}")
 
-    def read(self, crops: Picture) -> Float:
-        """Embeddings float32 `[n, EMBEDDING]` of crops uint8 `[n, CROP, CROP]`."""
-        return np.asarray(self._session.run(["embedding"], {"crops": crops})[0], dtype=np.float32)
+    def read(self, crops: Picture, shapes: Float, blendshapes: Float) -> Float:
+        """Embeddings float32 `[n, EMBEDDING]` of n faces; for the shapes of the arrays see `ebmc_core.face`."""
+        faces = {"crops": crops, "shapes": shapes, "blendshapes": blendshapes}
+        return np.asarray(self._session.run(["embedding"], faces)[0], dtype=np.float32)
 
 
 @contextmanager

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ebmc_core.checkpoint import checkpoint_folder
-from ebmc_core.face import EMBEDDING
-from stream.features.face import BLENDSHAPES, POSE, ExpressionReader, Face, FaceReader, aligned_crop
+from ebmc_core.face import BLENDSHAPES, EMBEDDING
+from stream.features.face import POSE, ExpressionReader, Face, FaceReader, aligned_crop, face_shape
 from stream.features.picture import Picture, Stillness, analysed, grey, noise_level
 from stream.records import ModalityFeatures, State, VideoFrame, Window
 
@@ -136,7 +136,9 @@ class VideoFrontEnd:
         values, view = np.zeros(WIDTH, np.float32), None
         if faces:
             crop = aligned_crop(luma, faces[0])
-            values = np.concatenate([faces[0].blendshapes, faces[0].pose, self._expression.read(crop[None])[0]])
+            muscles, pose = faces[0].blendshapes, faces[0].pose
+            embedding = self._expression.read(crop[None], face_shape(faces[0])[None], muscles[None])[0]
+            values = np.concatenate([muscles, pose, embedding])
             view = face_view(luma, faces[0], crop, frame.image.shape[0] / picture.shape[0])
         return FaceObservation(
             pts=frame.pts,

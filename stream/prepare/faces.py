@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ebmc_core.errors import DataError
 from ebmc_core.face import EMOTION_OF_LABEL, EMOTIONS, MARGIN, SENTIMENT_OF_EMOTION
-from stream.features.face import ExpressionReader, Face, FaceReader, aligned_crop
+from stream.features.face import ExpressionReader, Face, FaceReader, aligned_crop, face_shape
 from stream.features.picture import Picture, grey
 from stream.features.video import FaceView, face_view
 from stream.prepare.degrade import DEGRADATIONS, framed
@@ -70,6 +70,7 @@ def prepare_faces(data: Path, out: Path, landmarker: Path, report: Report | None
     np.savez_compressed(
         target,
         crops=np.stack([row.crop for row in rows]),
+        shapes=np.stack([face_shape(row.face) for row in rows]).astype(np.float16),  # a thousandth of an eye's distance
         blendshapes=np.stack([row.face.blendshapes for row in rows]),
         pose=np.stack([row.face.pose for row in rows]),
         view=np.array([astuple(row.view) for row in rows], np.float32),
@@ -88,9 +89,12 @@ def embed_faces(faces: Path, out: Path, expression: Path) -> Path:
         arrays = {name: stored[name] for name in stored.files}
     inner = arrays["crops"][:, MARGIN:-MARGIN, MARGIN:-MARGIN]
     reader = ExpressionReader(expression)
-    embedding = np.concatenate([reader.read(np.ascontiguousarray(part)) for part in np.array_split(inner, 64)])
+    shapes, muscles = arrays["shapes"].astype(np.float32), arrays["blendshapes"].astype(np.float32)
+    parts = [slice(start, start + 512) for start in range(0, len(inner), 512)]
+    read = [reader.read(np.ascontiguousarray(inner[part]), shapes[part], muscles[part]) for part in parts]
+    embedding = np.concatenate(read)
     sentiment = np.array([-1 if side is None else side for side in SENTIMENT_OF_EMOTION], np.int8)[arrays["emotion"]]
-    keep = sentiment >= 0
+    keep = (sentiment >= 0) & _one_degraded(arrays["item"], arrays["condition"])
     values = np.concatenate([arrays["blendshapes"], arrays["pose"], embedding], axis=1)
     target = out / "video.npz"
     np.savez_compressed(
@@ -102,6 +106,16 @@ def embed_faces(faces: Path, out: Path, expression: Path) -> Path:
         **{name: arrays[name][keep] for name in ("item", "group", "split", "condition")},
     )
     return target
+
+
+def _one_degraded(items: NDArray[np.str_], conditions: NDArray[np.str_]) -> NDArray[np.bool_]:
+    """Rows that are clean, and one degraded row of each picture: a model must not learn that bad views are sad."""
+    rng = np.random.default_rng(SEED)
+    degraded = rng.permutation(np.flatnonzero(conditions != "clean"))
+    _, first = np.unique(items[degraded], return_index=True)
+    keep = conditions == "clean"
+    keep[degraded[first]] = True
+    return keep
 
 
 def _labels(path: Path) -> dict[str, str]:
@@ -141,6 +155,8 @@ def _portraits(name: str, image: Picture, label: str, reader: FaceReader) -> Ite
     yield _portrait(name, picture, clean[0], label, "clean")
     for condition in chosen:
         worse = DEGRADATIONS[condition](picture, clean[0].box, rng)
+        if rng.random() < 0.5:
+            worse = np.ascontiguousarray(worse[:, ::-1])  # mirrored: twice the shapes
         found = reader.read(worse, 0.0)
         if found:
             yield _portrait(name, worse, found[0], label, condition)

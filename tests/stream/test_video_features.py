@@ -15,8 +15,9 @@ import pytest
 from numpy.typing import NDArray
 
 from ebmc_core.errors import CheckpointError
+from ebmc_core.face import BLENDSHAPES
 from stream.errors import WeightsError
-from stream.features.face import BLENDSHAPES, POSE, FaceReader, aligned_crop
+from stream.features.face import POSE, FaceReader, aligned_crop, face_shape
 from stream.features.picture import Stillness, analysed, grey, noise_level
 from stream.features.video import WIDTH, FaceObservation, FaceView, VideoFrontEnd, video_features
 from stream.records import State, VideoFrame, Window
@@ -101,8 +102,8 @@ def turned(image: Picture, degrees: float) -> Picture:
     return np.asarray(cv2.warpAffine(image, turn, (width, height), borderMode=cv2.BORDER_REPLICATE), np.uint8)
 
 
-def test_the_crop_does_not_move_with_the_head(landmarker: Path, smiling: list[VideoFrame]) -> None:
-    """Turned, enlarged or shifted, the same face gives nearly the same crop, and another face does not."""
+def test_crop_and_shape_do_not_move_with_the_head(landmarker: Path, smiling: list[VideoFrame]) -> None:
+    """Turned, enlarged or shifted, the same face gives nearly the same crop and shape."""
     image = smiling[0].image
     moved = [
         turned(image, 12),
@@ -110,10 +111,14 @@ def test_the_crop_does_not_move_with_the_head(landmarker: Path, smiling: list[Vi
         np.ascontiguousarray(np.pad(image, ((60, 0), (0, 90), (0, 0)), mode="edge")),
     ]
     reader = FaceReader(landmarker, still=True)
-    plain, *others = (aligned_crop(grey(one), reader.read(one, 0.0)[0]) for one in (image, *moved))
+    faces = [reader.read(one, 0.0)[0] for one in (image, *moved)]
     reader.close()
+    plain, *others = (aligned_crop(grey(one), face) for one, face in zip((image, *moved), faces, strict=True))
     for other in others:
         assert np.corrcoef(plain.ravel(), other.ravel())[0, 1] > 0.95
+    shape, *others = (face_shape(face) for face in faces)
+    for other in others:
+        assert np.abs(shape - other).mean() < 0.04  # of the distance of the eyes
     assert np.corrcoef(plain.ravel(), plain[:, ::-1].ravel())[0, 1] < 0.95
 
 
