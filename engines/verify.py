@@ -20,8 +20,8 @@ class Agreement:
 
     @property
     def worst(self) -> float:
-        """The largest of all."""
-        return max(self.differences.values())
+        """The largest of all; NaN if any output of one engine is NaN (so ask for `worst <= tolerance`)."""
+        return float(np.max(list(self.differences.values())))
 
 
 def golden_batch(config: EbmcConfig, streams: int = 16, seed: int = 0) -> FeatureBatch:
