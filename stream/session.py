@@ -95,7 +95,7 @@ class Session:
                 text = await self._front.reading.run(self._front.text.window, utterances, window)
         with self._supervised(Modality.VIDEO):
             video, faces = await seen.features(window) if seen else (video, faces)
-        modalities = dict(zip(MODALITIES, (text, audio, video), strict=True))
+        modalities = {m: self._finite(part, m) for m, part in zip(MODALITIES, (text, audio, video), strict=True)}
         return WindowFeatures(window, modalities, utterances, faces)
 
     @property
@@ -126,6 +126,13 @@ class Session:
             self.failures[modality] += 1
             if self.failures[modality] == 1:
                 log.warning("%s features failed, their windows are missing: %r", modality, error)
+
+    def _finite(self, part: ModalityFeatures, modality: Modality) -> ModalityFeatures:
+        """The features, or nothing where a front end gave a value that is not a number."""
+        if np.isfinite(part.values).all() and np.isfinite((part.quality, part.age)).all():
+            return part
+        self.failures[modality] += 1
+        return ModalityFeatures(np.zeros_like(part.values), State.MISSING, 0.0, 0.0, "its features are not finite")
 
     def _missing(self, modality: Modality, window: Window) -> ModalityFeatures:
         """What a window has of a modality until its features are there."""

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,7 +16,7 @@ from engines.engine import Engine
 from stream.errors import SourceError
 from stream.event import SentimentEvent
 from stream.front_ends import FrontEnds
-from stream.records import AUDIO_RATE, AudioFrame, Frame, State, VideoFrame
+from stream.records import AUDIO_RATE, AudioFrame, Frame, ModalityFeatures, State, VideoFrame
 from stream.settings import Settings
 from stream.sources.file import FileSource
 from tests.stream.feeds import FeedSource, interleave, pictures, play, sound, substance
@@ -164,6 +166,22 @@ def test_a_front_end_that_fails_takes_only_its_own_modality(
         assert event.trust[AUDIO] == 0
         assert event.trust[VIDEO] > 0
         assert event.trust[TEXT] > 0
+
+
+def test_features_that_are_not_finite_are_missing(
+    front: FrontEnds, engine: Engine, frames: list[Frame], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    window = front.audio.window
+
+    def poisoned(*arguments: Any) -> ModalityFeatures:
+        part = window(*arguments)
+        return replace(part, values=np.where(np.arange(len(part.values)) == 7, np.nan, part.values).astype(np.float32))
+
+    monkeypatch.setattr(front.audio, "window", poisoned)
+    events, _ = play([FeedSource(until(frames, 5.0))], front, engine)
+    check_order(events)
+    assert {event.modalities[AUDIO].reason for event in events} == {"its features are not finite"}
+    assert all(event.sentiment.score is not None for event in events)
 
 
 def test_one_pixel_is_enough_for_a_video(front: FrontEnds, engine: Engine) -> None:
