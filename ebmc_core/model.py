@@ -74,7 +74,7 @@ class Standardise(nn.Module):
         """Take the statistics of values `[N, d]`; a feature that never changes is left unscaled."""
         deviation = values.std(0)
         self.mean.copy_(values.mean(0))
-        self.deviation.copy_(torch.where(deviation > 1e-4, deviation, 1.0))
+        self.deviation.copy_(torch.where(deviation > 1e-3, deviation, 1.0))
 
     def forward(self, values: Tensor, present: Tensor) -> Tensor:
         """values `[B, L, d]`, never read where present `[B, L]` is 0: not even NaN gets through `where`."""
