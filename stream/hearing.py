@@ -54,16 +54,21 @@ class Hearing:
         return await self._front.hearing.submit(self._front.audio.window, samples, inside, window, self._last_speech)
 
     async def utterances(self, window: Window) -> tuple[Utterance, ...]:
-        """The utterances that overlap the window, as known at its end, in order."""
+        """The utterances that overlap the window, as known at its end, in order; or the last one there was."""
         while self._passes and self._passes[0][0].at <= window.end:
             due, heard = self._passes[0]
             if not (self._patient or heard.done()):
                 break
             said = await heard
+            if not said.words:  # a pass that noise has spoiled does not unsay what an earlier one heard
+                said = self._utterances.get(due.start, said)
             self._utterances[due.start] = finished(said) if due.final else said
             self._passes.popleft()
-        self._utterances = {start: u for start, u in self._utterances.items() if u.words and u.end > window.start}
-        return tuple(self._utterances[start] for start in sorted(self._utterances))
+        spoken = [start for start, said in self._utterances.items() if said.words]
+        newest = max(spoken, default=0.0)
+        kept = sorted(start for start in spoken if start == newest or self._utterances[start].end > window.start)
+        self._utterances = {start: self._utterances[start] for start in kept}
+        return tuple(self._utterances.values())
 
     async def _recognise(self, passes: list[Pass]) -> None:
         for due in passes:

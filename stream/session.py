@@ -95,6 +95,7 @@ class Session:
                 text = await self._front.reading.run(self._front.text.window, utterances, window)
         with self._supervised(Modality.VIDEO):
             video, faces = await seen.features(window) if seen else (video, faces)
+        utterances = tuple(said for said in utterances if said.words[-1].end > window.start)
         modalities = {m: self._finite(part, m) for m, part in zip(MODALITIES, (text, audio, video), strict=True)}
         return WindowFeatures(window, modalities, utterances, faces)
 
