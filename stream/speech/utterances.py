@@ -128,6 +128,7 @@ class UtteranceTracker:
             del rest[0]
         if rest:
             self._open(max(self._floor, rest[0].start - self._rules.lead_in), rest)
+            passes += self._read(at)  # its words were heard already and must not be gone until its first partial pass
         return passes
 
     def _quietest(self) -> int:

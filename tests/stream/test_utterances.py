@@ -85,6 +85,14 @@ def test_without_any_pause_the_cut_is_where_speech_is_least_sure() -> None:
     assert found[0] == (0.0, 10.0) and found[1][0] == 10.0
 
 
+def test_what_follows_a_cut_is_read_at_once() -> None:
+    found = passes("#" * 100 + "~" + "#" * 60 + "_" * 20)
+    cut = next(index for index, one in enumerate(found) if one.final)
+    assert not found[cut + 1].final
+    assert found[cut + 1].at == found[cut].at
+    assert found[cut + 1].start == found[cut].end
+
+
 def test_a_hole_in_the_sound_ends_the_utterance() -> None:
     tracker = UtteranceTracker()
     found = tracker.push(timeline("#" * 10) + timeline("#" * 10, start=20.0)) + tracker.finish()
