@@ -41,7 +41,7 @@ class ModalityReport:
 
 @dataclass(frozen=True, slots=True)
 class Transcript:
-    """text: the utterances that overlap the window, as known at its end. words: those inside the window, with times."""
+    """text: the utterances that overlap the window, as known at its end. words: its words, with times."""
 
     text: str
     final: bool
@@ -121,7 +121,7 @@ def event_from(
         transcript=Transcript(
             text=" ".join(utterance.text for utterance in features.utterances).strip(),
             final=all(utterance.final for utterance in features.utterances),
-            words=tuple(_rounded(word) for word in words if word.end > features.window.start),
+            words=tuple(_rounded(word) for word in words),
         ),
         faces=features.faces,
         latency=latency,

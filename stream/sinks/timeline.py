@@ -1,6 +1,7 @@
 """A picture of a whole run: score with its interval, trust as stacked bands, the words on the time axis."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
@@ -78,21 +79,26 @@ def draw(streams: dict[str, list[SentimentEvent]], path: Path) -> None:
     figure.savefig(path)
 
 
-def _ends(events: list[SentimentEvent]) -> np.ndarray:
-    return np.array([event.window.end for event in events])
+def _hop(events: list[SentimentEvent]) -> float:
+    return min((b.window.end - a.window.end for a, b in pairwise(events)), default=0.5)
+
+
+def _drawn(events: list[SentimentEvent], value: Callable[[SentimentEvent], Any]) -> tuple[np.ndarray, np.ndarray]:
+    """Times and values to draw: each window at its end, and the first one from a hop before, so that it has a width."""
+    times = [events[0].window.end - _hop(events), *(event.window.end for event in events)]
+    return np.array(times), np.array([value(events[0]), *map(value, events)], float)
 
 
 def _draw_score(axes: Any, events: list[SentimentEvent]) -> None:
-    ends = _ends(events)
-    score = np.array([np.nan if e.sentiment.score is None else e.sentiment.score for e in events], float)
-    bounds = np.array([e.sentiment.interval or (np.nan, np.nan) for e in events], float)
+    ends, score = _drawn(events, lambda event: event.sentiment.score)
+    _, bounds = _drawn(events, lambda event: event.sentiment.interval or (None, None))
     axes.axhspan(0, 1.05, color=GOOD, alpha=0.05, lw=0)
     axes.axhspan(-1.05, 0, color=BAD, alpha=0.05, lw=0)
     axes.axhline(0, color=FLAT, lw=0.8)
     axes.fill_between(ends, bounds[:, 0], bounds[:, 1], color=INK, alpha=0.12, lw=0, label="90 % interval")
     axes.plot(ends, score, color=INK, lw=2.2, label="fused score", marker="o", ms=2.5)
     for modality in MODALITIES:
-        alone = [np.nan if (s := e.modalities[modality].score) is None else s for e in events]
+        _, alone = _drawn(events, lambda event, m=modality: event.modalities[m].score)
         axes.plot(ends, alone, color=TONES[modality], lw=1.0, ls=(0, (3, 2)), label=f"{modality} alone")
     axes.set_ylim(-1.05, 1.05)
     axes.set_yticks([-1, 0, 1], ["negative", "0", "positive"])
@@ -100,15 +106,15 @@ def _draw_score(axes: Any, events: list[SentimentEvent]) -> None:
 
 
 def _draw_trust(axes: Any, events: list[SentimentEvent]) -> None:
-    shares = [[event.trust[modality] for event in events] for modality in MODALITIES]
+    ends, shares = _drawn(events, lambda event: [event.trust[modality] for modality in MODALITIES])
     tones = [TONES[modality] for modality in MODALITIES]
-    axes.stackplot(_ends(events), *shares, colors=tones, alpha=0.85, labels=[str(m) for m in MODALITIES], lw=0)
+    axes.stackplot(ends, shares.T, colors=tones, alpha=0.85, labels=[str(m) for m in MODALITIES], lw=0)
     axes.set_ylim(0, 1)
     axes.set_yticks([0, 0.5, 1], ["0", "trust", "1"])
 
 
 def _draw_states(axes: Any, events: list[SentimentEvent]) -> None:
-    hop = min((b.window.end - a.window.end for a, b in pairwise(events)), default=0.5)
+    hop = _hop(events)
     for row, modality in enumerate(reversed(MODALITIES)):
         for event in events:
             shade = SHADES[event.modalities[modality].state]
@@ -130,8 +136,9 @@ def _draw_words(axes: Any, events: list[SentimentEvent]) -> None:
 
 
 def latest_words(events: list[SentimentEvent]) -> list[Word]:
-    """Every word once, as the last window that held it knew it."""
+    """Every word once, as it was known last: an utterance is heard again, and better, while it grows."""
     words: list[Word] = []
     for event in events:
-        words = [word for word in words if word.end <= event.window.start] + list(event.transcript.words)
+        if heard := event.transcript.words:
+            words = [word for word in words if word.end <= heard[0].start] + list(heard)
     return words
