@@ -59,7 +59,10 @@ def onnx_from_expression(net: ExpressionNet, path: Path) -> None:
 
     Raises `CheckpointError` when they differ by more than 1e-4 on noisy or flat crops.
     """
-    import onnxruntime  # only a training machine exports
+    import onnx  # only a training machine exports
+    import onnxruntime
+
+    from ebmc_core.graph import without_traces
 
     model, faces = _Probabilities(net).eval(), _examples()
     batch = torch.export.Dim("batch")
@@ -75,7 +78,7 @@ def onnx_from_expression(net: ExpressionNet, path: Path) -> None:
             verbose=False,
         )
     assert program is not None
-    program.save(path, external_data=False)
+    onnx.save(without_traces(program.model_proto), path)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     for size in (1, len(faces["crops"])):
         answer = session.run(None, {name: face[:size].numpy() for name, face in faces.items()})

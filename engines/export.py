@@ -8,6 +8,7 @@ import onnx
 import torch
 
 from ebmc_core.checkpoint import Checkpoint, load_checkpoint
+from ebmc_core.graph import without_traces
 from ebmc_core.modality import MODALITIES
 from ebmc_core.model import Fused, inputs_from_batch
 from engines.errors import EngineError
@@ -41,7 +42,7 @@ def onnx_from_checkpoint(path_or_name: Path | str) -> Path:
         )
     if program is None:
         raise EngineError(f"torch exported nothing for {checkpoint.files.folder}")
-    graph = program.model_proto
+    graph = without_traces(program.model_proto)
     onnx.helper.set_model_props(graph, describe(checkpoint))
     onnx.checker.check_model(graph)
     onnx.save(graph, path)

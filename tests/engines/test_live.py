@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from ebmc_core.batch import FeatureBatch
+from ebmc_core.checkpoint import checkpoint_folder
 from ebmc_core.modality import MODALITIES
 from engines.engine import Engine
 from engines.selection import open_engine
@@ -66,3 +67,10 @@ def test_one_modality_alone_leaves_more_doubt_than_three(engine: Engine, windows
         ).interval
         widths.append((interval[..., 1] - interval[..., 0]).mean())
     assert widths[1] > widths[0]
+
+
+@pytest.mark.parametrize("name", ["live-en", "expression"])
+def test_a_published_graph_names_no_folder_of_the_machine_that_made_it(name: str) -> None:
+    content = (checkpoint_folder(name) / "model.onnx").read_bytes()
+    assert b".py" not in content
+    assert b"stack_trace" not in content
