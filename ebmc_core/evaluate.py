@@ -86,14 +86,19 @@ def _alone(model: EBMC, held_out: Mapping[Modality, FeatureArrays]) -> dict[str,
     figures: dict[str, float] = {}
     for m, modality in enumerate(MODALITIES):
         part = held_out[modality]
-        for source in np.unique(part.source):
-            rows = np.flatnonzero((part.source == source) & (part.condition == CLEAN))
-            if rows.size:
-                unimodal = _fuse(model, held_out, {modality: rows})[1][:, m]
-                figures[f"{modality}/{source}"] = balanced_accuracy(
-                    _guess(unimodal, part.label[rows]), part.label[rows]
-                )
+        for source, rows in clean_rows(part):
+            unimodal = _fuse(model, held_out, {modality: rows})[1][:, m]
+            figures[f"{modality}/{source}"] = balanced_accuracy(guess(unimodal, part.label[rows]), part.label[rows])
     return figures
+
+
+def clean_rows(part: FeatureArrays) -> list[tuple[str, Ints]]:
+    """Each data set in `part` that has rows as they were recorded, and the numbers of those rows."""
+    found = [
+        (str(source), np.flatnonzero((part.source == source) & (part.condition == CLEAN)))
+        for source in np.unique(part.source)
+    ]
+    return [(source, rows) for source, rows in found if rows.size]
 
 
 def _conditions(
@@ -111,7 +116,7 @@ def _conditions(
             for other, each in index.items()
         }
         trust, unimodal = _fuse(model, held_out, {**chosen, modality: rows})
-        alone = balanced_accuracy(_guess(unimodal[:, m], label), label)
+        alone = balanced_accuracy(guess(unimodal[:, m], label), label)
         figures[str(condition)] = ConditionFigures(float(part.quality[rows].mean()), float(trust[:, m].mean()), alone)
     return figures
 
@@ -134,7 +139,7 @@ def _fuse(
     return fused.trust[:, 0].numpy(), fused.unimodal[:, 0].numpy()
 
 
-def _guess(probabilities: Float, label: Ints) -> Ints:
+def guess(probabilities: Float, label: Ints) -> Ints:
     """The likeliest class among those the data set has at all (MOSI knows no neutral)."""
     known = np.isin(np.arange(len(SENTIMENTS)), label)
     return np.where(known, probabilities, -1).argmax(-1)

@@ -78,6 +78,7 @@ def evaluate_command(
     checkpoint: Annotated[str, typer.Argument(help="Bundled checkpoint, or the folder of one.")],
     features: Features = Path("features"),
     split: Annotated[str, typer.Option(help="validation or test.")] = "test",
+    baseline: Annotated[bool, typer.Option("--baseline", help="Logistic regression beside it.")] = False,
 ) -> None:
     """Held-out figures of a checkpoint: per subset of modalities, per modality alone, and trust under noise."""
     with one_line_errors():
@@ -85,4 +86,11 @@ def evaluate_command(
         from ebmc_core.data.arrays import load_arrays
         from ebmc_core.evaluate import evaluate, table
 
-        typer.echo(table(evaluate(load_checkpoint(checkpoint).model, load_arrays(features), split)))
+        arrays = load_arrays(features)
+        typer.echo(table(evaluate(load_checkpoint(checkpoint).model, arrays, split)))
+        if baseline:
+            from ebmc_core.baseline import logistic_regression
+
+            typer.echo("\n| logistic regression on the same features, clean | balanced accuracy |\n|---|---|")
+            for name, value in logistic_regression(arrays, split).items():
+                typer.echo(f"| {name} | {100 * value:.1f} |")
