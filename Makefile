@@ -32,15 +32,14 @@ clip: $(VENV)/.base ## compose the bundled clip again (needs npm)
 
 # MediaPipe and OpenCV load these from the system; nothing else is needed from it
 system:
-	@for library in $(GL_LIBRARIES); do ldconfig -p 2>/dev/null | grep -q "$$library" || missing=yes; done; \
-	if [ -n "$$missing" ]; then \
-	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
-	    echo "installing $(GL_PACKAGES) from the system's packages" && apt-get update -qq && apt-get install -y -qq $(GL_PACKAGES); \
-	  else echo "missing system libraries; run: sudo apt-get install $(GL_PACKAGES)" >&2; exit 1; fi; fi
 	@test -n "$(PYTHON)" && $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed; run: sudo apt-get install python3 python3-venv" >&2; exit 1; }
 	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
 	  { echo "Python cannot make environments; run: sudo apt-get install python3-venv" >&2; exit 1; }
+	@if ! $(PYTHON) -c 'import ctypes, sys; [ctypes.CDLL(name) for name in sys.argv[1:]]' $(GL_LIBRARIES) 2>/dev/null; then \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    echo "installing $(GL_PACKAGES) from the system's packages" && apt-get update -qq && apt-get install -y -qq $(GL_PACKAGES); \
+	  else echo "missing system libraries; run: sudo apt-get install $(GL_PACKAGES)" >&2; exit 1; fi; fi
 
 $(VENV)/.base: pyproject.toml | system
 	@echo "installing into $(VENV): about 6 GB, some minutes, once"
