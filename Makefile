@@ -2,8 +2,8 @@
 PYTHON ?= $(firstword $(foreach name,python3.11 python3.12 python3.13 python3,$(shell command -v $(name) 2>/dev/null)))
 VENV := .venv
 BIN := $(VENV)/bin
-GL_LIBRARIES := libGL.so.1 libEGL.so.1 libGLESv2.so.2
-GL_PACKAGES := libgl1 libegl1 libgles2
+GL_LIBRARIES := libGL.so.1 libEGL.so.1 libGLESv2.so.2 libgthread-2.0.so.0
+GL_PACKAGES := libgl1 libegl1 libgles2 libglib2.0-0
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint format clip system
