@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import logging
 import warnings
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,7 @@ def onnx_from_expression(net: ExpressionNet, path: Path) -> None:
 
     model, faces = _Probabilities(net).eval(), _examples()
     batch = torch.export.Dim("batch")
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it announces every absent torchvision operator
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch's exporter speaks of its own future
         program = torch.onnx.export(
