@@ -10,6 +10,7 @@ from stream.ring import SoundRing
 from stream.speech.utterances import Pass, UtteranceTracker
 from stream.speech.vad import SpeechChunk, VoiceActivity
 
+CHUNK = 0.032  # seconds; what voice activity is judged on
 UTTERANCE = 15.0  # seconds; the longest utterance (12 s) with its pre-roll must still be in the ring when it is read
 
 
@@ -22,9 +23,10 @@ class Hearing:
 
     def __init__(self, front: FrontEnds, reach: float, patient: bool) -> None:
         self._front, self._patient = front, patient
-        self._ring = SoundRing(max(reach, UTTERANCE))
+        seconds = max(reach, UTTERANCE)
+        self._ring = SoundRing(seconds)
         self._activity, self._tracker = VoiceActivity(), UtteranceTracker()
-        self._chunks: deque[SpeechChunk] = deque()
+        self._chunks: deque[SpeechChunk] = deque(maxlen=round(seconds / CHUNK))
         self._last_speech: float | None = None
         self._passes: deque[tuple[Pass, asyncio.Future[Utterance]]] = deque()
         self._latest: asyncio.Future[Utterance] | None = None

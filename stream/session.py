@@ -112,10 +112,10 @@ class Session:
     async def _close(self, windows: list[Window]) -> list[Closing]:
         closings: list[Closing] = []
         for window in windows:
-            audio = None
+            audio, captured = None, self._clock.now()
             if self._hearing and Modality.AUDIO not in self._without:
                 audio = await self._hearing.features(window)
-            closings.append(Closing(window, self._clock.now(), audio))
+            closings.append(Closing(window, captured, audio))
         return closings
 
     @contextmanager
