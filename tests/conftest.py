@@ -6,12 +6,19 @@ import pytest
 
 from stream.settings import load_settings
 from stream.sources.source import bundled_clip
+from stream.weights import fetch
 
 
 @pytest.fixture(scope="session")
 def clip() -> Path:
     """The clip inside the package."""
     return bundled_clip()
+
+
+@pytest.fixture(scope="session")
+def landmarker() -> Path:
+    """MediaPipe's model file; fetched if set-up has not."""
+    return fetch("face-landmarker", load_settings().cache)
 
 
 @pytest.fixture(scope="session")

@@ -24,18 +24,9 @@ from stream.features.face import FaceReader, aligned_crop, face_shape
 from stream.features.picture import grey
 from stream.prepare.faces import embed_faces, prepare_faces
 from stream.settings import load_settings
-from stream.weights import installed
 
 FOLDER = checkpoint_folder("expression")
 Looks = dict[str, NDArray[np.generic]]  # what the graph takes: crops, shapes and blendshapes of n faces
-
-
-@pytest.fixture(scope="module")
-def landmarker() -> Path:
-    path = installed("face-landmarker")
-    if path is None:
-        pytest.skip("the face landmarker is not in the cache: `ebmc models pull` gets it")
-    return path
 
 
 def looks_between(path: Path, landmarker: Path, start: float, end: float) -> Looks:

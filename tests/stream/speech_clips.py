@@ -5,13 +5,13 @@ from pathlib import Path
 
 import av
 import numpy as np
-import pytest
 from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
 from stream.records import AUDIO_RATE
+from stream.settings import load_settings
 from stream.speech.asr import Recogniser
-from stream.weights import installed
+from stream.weights import fetch
 
 Samples = NDArray[np.float32]
 
@@ -43,11 +43,8 @@ def noisy(speech: Samples, background: Samples, ratio: float) -> Samples:
 
 
 def weights(name: str) -> Path:
-    """The weights of that name; skips the test when set-up has not fetched them."""
-    path = installed(name)
-    if path is None:
-        pytest.skip(f"{name} is not in the cache: `ebmc models pull` gets it")
-    return path
+    """The weights of that name; fetched if set-up has not."""
+    return fetch(name, load_settings().cache)
 
 
 @cache

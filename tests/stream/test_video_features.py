@@ -21,7 +21,6 @@ from stream.features.face import POSE, FaceReader, aligned_crop, face_shape
 from stream.features.picture import Stillness, analysed, grey, noise_level
 from stream.features.video import WIDTH, FaceObservation, FaceView, VideoFrontEnd, video_features
 from stream.records import State, VideoFrame, Window
-from stream.weights import installed
 
 Picture = NDArray[np.uint8]
 WINDOW = Window("test", 0, 0.0, 4.0)
@@ -37,14 +36,6 @@ def frames(path: Path, start: float, end: float, fps: float = 5.0) -> list[Video
             if frame.time >= start + len(chosen) / fps:
                 chosen.append(VideoFrame(frame.time - start, frame.to_ndarray(format="rgb24")))
     return chosen
-
-
-@pytest.fixture(scope="module")
-def landmarker() -> Path:
-    path = installed("face-landmarker")
-    if path is None:
-        pytest.skip("the face landmarker is not in the cache: `ebmc models pull` gets it")
-    return path
 
 
 @pytest.fixture
