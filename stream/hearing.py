@@ -5,12 +5,11 @@ from collections import deque
 from dataclasses import replace
 
 from stream.front_ends import FrontEnds
-from stream.records import AudioFrame, ModalityFeatures, Utterance, Window
+from stream.records import AUDIO_RATE, AudioFrame, ModalityFeatures, Utterance, Window
 from stream.ring import SoundRing
 from stream.speech.utterances import Pass, UtteranceTracker
-from stream.speech.vad import SpeechChunk, VoiceActivity
+from stream.speech.vad import CHUNK, SpeechChunk, VoiceActivity
 
-CHUNK = 0.032  # seconds; what voice activity is judged on
 UTTERANCE = 15.0  # seconds; the longest utterance (12 s) with its pre-roll must still be in the ring when it is read
 
 
@@ -26,7 +25,7 @@ class Hearing:
         seconds = max(reach, UTTERANCE)
         self._ring = SoundRing(seconds)
         self._activity, self._tracker = VoiceActivity(), UtteranceTracker()
-        self._chunks: deque[SpeechChunk] = deque(maxlen=round(seconds / CHUNK))
+        self._chunks: deque[SpeechChunk] = deque(maxlen=round(seconds * AUDIO_RATE / CHUNK))
         self._last_speech: float | None = None
         self._passes: deque[tuple[Pass, asyncio.Future[Utterance]]] = deque()
         self._latest: asyncio.Future[Utterance] | None = None

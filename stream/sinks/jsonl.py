@@ -2,12 +2,12 @@
 
 import sys
 from contextlib import ExitStack
-from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
 from stream.errors import SinkError, SinkLost
 from stream.event import SentimentEvent
+from stream.sinks.sink import placing
 
 
 class JsonLinesSink:
@@ -24,11 +24,8 @@ class JsonLinesSink:
 
     async def __aenter__(self) -> Self:
         if self._path != "-":
-            try:
-                Path(self._path).parent.mkdir(parents=True, exist_ok=True)
-                self._file = self._resources.enter_context(open(self._path, "w", encoding="utf-8"))  # noqa: ASYNC230
-            except OSError as error:
-                raise SinkError(f"{self._path}: cannot be written ({error.strerror}); choose another file") from error
+            with placing(self._path) as place:
+                self._file = self._resources.enter_context(place.open("w", encoding="utf-8"))
         return self
 
     async def __aexit__(

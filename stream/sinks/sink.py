@@ -1,6 +1,9 @@
 """The one protocol of all sinks, and the table they are registered in."""
 
 import importlib
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -20,6 +23,17 @@ class Sink(Protocol):
     async def send(self, event: SentimentEvent) -> None:
         """Take the next event; of one stream they come in order."""
         ...
+
+
+@contextmanager
+def placing(path: str) -> Generator[Path]:
+    """Make the folder of a file; a failure to do so, or to create the file inside, is a `SinkError` that says it."""
+    place = Path(path)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+        yield place
+    except OSError as error:
+        raise SinkError(f"{place}: cannot be written ({error.strerror}); choose another file") from error
 
 
 # scheme -> module:class, imported only when that sink is made

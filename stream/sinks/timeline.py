@@ -13,6 +13,7 @@ from ebmc_core.modality import MODALITIES, Modality
 from stream.errors import SinkError
 from stream.event import SentimentEvent
 from stream.records import State, Word
+from stream.sinks.sink import placing
 
 INK, MUTED, GRID = "#1f2933", "#7b8794", "#e4e7eb"
 TONES = {Modality.TEXT: "#2f7ed8", Modality.AUDIO: "#b0479f", Modality.VIDEO: "#e0952b"}
@@ -33,11 +34,8 @@ class TimelineSink:
         self._streams: dict[str, list[SentimentEvent]] = defaultdict(list)
 
     async def __aenter__(self) -> Self:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._path.write_bytes(b"")  # so that a place that cannot be written is known before the run, not after it
-        except OSError as error:
-            raise SinkError(f"{self._path}: cannot be written ({error.strerror}); choose another file") from error
+        with placing(str(self._path)) as place:
+            place.write_bytes(b"")  # so that a place that cannot be written is known before the run, not after it
         return self
 
     async def __aexit__(
@@ -46,10 +44,8 @@ class TimelineSink:
         if not self._streams:
             self._path.unlink(missing_ok=True)
             return
-        try:
-            draw(self._streams, self._path)
-        except OSError as full:
-            raise SinkError(f"{self._path}: cannot be written ({full.strerror})") from full
+        with placing(str(self._path)) as place:
+            draw(self._streams, place)
 
     async def send(self, event: SentimentEvent) -> None:
         """Remember one window."""
