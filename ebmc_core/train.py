@@ -30,7 +30,7 @@ Report = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class LossWeights:
-    """Weights of the losses beside the fused cross entropy; the paper's values where it has one."""
+    """Weights of the losses beside the fused cross entropy. The paper has MSD 0.5, CCE 0.1 and IMTD 0.1."""
 
     unimodal: float = 0.5
     spread: float = 0.2
