@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
-from ebmc_core.errors import EbmcError
 from ebmc_core.modality import Modality
 from engines.engine import Engine
 from stream.batcher import Batcher
@@ -158,10 +157,3 @@ async def publish(events: Channel[SentimentEvent], this: Run) -> None:
         this.events += 1
         for sink in this.sinks:
             await sink.send(event)
-
-
-def cause(error: BaseException) -> EbmcError | None:
-    """The first error of ours inside a group of errors."""
-    if isinstance(error, BaseExceptionGroup):
-        return next((found for inner in error.exceptions if (found := cause(inner))), None)
-    return error if isinstance(error, EbmcError) else None

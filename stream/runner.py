@@ -7,12 +7,13 @@ from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 
+from ebmc_core.errors import EbmcError
 from ebmc_core.modality import Modality
 from engines.selection import open_engine
 from stream.clock import WallClock
 from stream.errors import INTERRUPTED
 from stream.front_ends import FrontEnds, load_front_ends
-from stream.pipeline import Run, cause, run
+from stream.pipeline import Run, run
 from stream.settings import Settings
 from stream.sinks.sink import Sink
 from stream.sources.source import Source
@@ -83,3 +84,10 @@ async def _run(sources: Sequence[Source], this: Run, report: Callable[[str], Non
 
 def _loads(front: FrontEnds) -> dict[str, Load]:
     return {worker.name: worker.load for worker in (front.listening, front.hearing, front.reading)}
+
+
+def cause(error: BaseException) -> EbmcError | None:
+    """The first error of ours inside a group of errors."""
+    if isinstance(error, BaseExceptionGroup):
+        return next((found for inner in error.exceptions if (found := cause(inner))), None)
+    return error if isinstance(error, EbmcError) else None
