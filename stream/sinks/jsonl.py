@@ -34,7 +34,8 @@ class JsonLinesSink:
         try:
             self._resources.close()
         except OSError as full:
-            raise SinkLost(f"{self._path}: {full.strerror}; the last events were not written") from full
+            if error is None:  # else the write that failed has said it already
+                raise SinkError(f"{self._path}: {full.strerror}; the last events were not written") from full
 
     async def send(self, event: SentimentEvent) -> None:
         """Write one line."""
@@ -44,4 +45,4 @@ class JsonLinesSink:
         except BrokenPipeError:
             raise SinkLost("standard output was closed by its reader") from None
         except OSError as error:
-            raise SinkLost(f"{self._path}: {error.strerror}; free some space or choose another file") from error
+            raise SinkError(f"{self._path}: {error.strerror}; free some space or choose another file") from error

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from ebmc_core.modality import MODALITIES, Modality
-from stream.errors import SinkError, SinkLost
+from stream.errors import SinkError
 from stream.event import SentimentEvent
 from stream.sinks.sink import SINKS, Sink, sink_from
 from stream.sinks.table import complaints, score_bar, trust_bar
@@ -50,8 +50,9 @@ def test_json_lines_on_standard_output(capsys: pytest.CaptureFixture[str]) -> No
 def test_a_full_disk_is_one_line() -> None:
     if not os.path.exists("/dev/full"):
         pytest.skip("this system has no /dev/full")
-    with pytest.raises(SinkLost, match="No space left"):
+    with pytest.raises(SinkError, match="No space left on device; free some space") as caught:
         send(sink_from("jsonl:/dev/full"), run_of_events())
+    assert caught.value.exit_code == 2
 
 
 @pytest.mark.parametrize("uri", ["jsonl:", "timeline:", "timeline:picture.txt", "mqtt:topic", "table2"])
