@@ -67,7 +67,7 @@ class Disturber:
         return present * (generator.random(present.shape) >= rate)
 
     def spoil(self, values: Float, quality: Float, deviation: Float) -> None:
-        """Noise and frozen stretches in one modality, in place. values `[B, L, d]`, quality `[B, L]`, deviation `[d]`."""
+        """Noise and frozen stretches in place. values `[B, L, d]`, quality `[B, L]`, deviation `[d]`."""
         generator, chances = self.generator, self.chances
         count, length = quality.shape
         frozen = self.stretch(count, length, chances.frozen)

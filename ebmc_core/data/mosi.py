@@ -5,6 +5,12 @@ float `[N, 73]`, `video` `[N, 100]`, and the text as one of `TEXTS`; `label` int
 (the video); `split` str. Validation videos are cut out of the published training videos; test videos are the published
 ones. The release measures no quality, so quality is 1 wherever a modality is there, and trust must come from the
 features.
+
+The released text and video vectors were made by networks that had been trained on the labels of these same training
+videos: a logistic regression on them is right for 99 % (text) and 92 % (video) of utterances in training videos that it
+has not seen, and for 76 % and 53 % in test videos. A validation set of training videos is therefore worthless, and a
+model trained on such vectors trusts them far too much, unless they are `soften`ed: mixed with noise of their own
+covariance until they tell as little as the published test figures say they do.
 """
 
 import zipfile
@@ -50,7 +56,9 @@ def read_mosi(path: Path, text: str = "released") -> MosiArrays:
         raise DataError(f"there are no text features called {text!r}: choose {' or '.join(TEXTS)}")
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            columns: dict[str, Any] = {name: stored[name] for name in (text, "audio", "video", "label", "name", "split")}
+            columns: dict[str, Any] = {
+                name: stored[name] for name in (text, "audio", "video", "label", "name", "split")
+            }
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing: make it with `ebmc data prepare --only mosi`") from error
     except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
@@ -82,13 +90,41 @@ def _check(
             raise DataError(f"{path}: the video {str(video)!r} is in more than one split")
 
 
+class Softener:
+    """Noise of a feature's own covariance: `x' = mean + (x - mean + s noise) / sqrt(1 + s^2)` has it too."""
+
+    def __init__(self, rows: Float, strength: float) -> None:
+        """rows `[N, d]`: training features, whose mean and covariance are taken. strength: `s`; 0 changes nothing."""
+        self.strength = strength
+        self.mean = rows.mean(0)
+        spread, directions = np.linalg.eigh(np.cov(rows.T.astype(np.float64)))
+        self.root = (directions * np.sqrt(spread.clip(min=0))).astype(np.float32)
+
+    def __call__(self, values: Float, generator: np.random.Generator) -> Float:
+        """values `[..., d]`; draws from the generator."""
+        if not self.strength:
+            return values
+        noise = generator.standard_normal(values.shape, np.float32) @ self.root.T
+        mixed = (values - self.mean + self.strength * noise) / np.sqrt(1 + self.strength**2)
+        return (self.mean + mixed).astype(np.float32)
+
+
 class MosiVideos:
     """The videos of one split as padded sequences, padding in front; the same seed draws the same."""
 
     def __init__(
-        self, arrays: MosiArrays, split: str, context: int, seed: int, disturbance: Disturbance | None = None
+        self,
+        arrays: MosiArrays,
+        split: str,
+        context: int,
+        seed: int,
+        disturbance: Disturbance | None = None,
+        soften: Mapping[str, float] | None = None,
     ) -> None:
-        """context: most utterances of a sequence; of a longer video training draws a part, and `held` the end."""
+        """context: most utterances of a sequence; of a longer video training draws a part, and `held` the end.
+
+        soften: a strength per modality, for training videos; test videos are never softened.
+        """
         part = arrays.of_split(split)
         self.context = context
         self.rows = [np.flatnonzero(part.video == video) for video in dict.fromkeys(part.video)]
@@ -96,6 +132,9 @@ class MosiVideos:
         self.deviation = {modality: array.std(0) for modality, array in part.values.items()}
         self.generator = np.random.default_rng(seed)
         self.disturber = Disturber(disturbance or Disturbance(), self.generator)
+        leaky = arrays.of_split("train")
+        strengths = {} if split == "test" else soften or {}
+        self.soften = {m: Softener(leaky.values[m], strengths.get(m, 0.0)) for m in MODALITIES}
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -114,9 +153,9 @@ class MosiVideos:
         return self._batch(cuts, np.broadcast_to(subset, shape).astype(np.float32), disturbed=False)
 
     def mixed(self, count: int) -> LabelledBatch:
-        """Every video with each of the seven subsets, and seven times with all modalities."""
+        """Every video with each of the seven subsets, and once more with all modalities."""
         cuts = [rows[-self.context :] for rows in self.rows[:count]]
-        subsets = [*ordered_subsets(), *[np.ones(len(MODALITIES), np.int64)] * 7]
+        subsets = [*ordered_subsets(), np.ones(len(MODALITIES), np.int64)]
         present = np.repeat(np.stack(subsets), len(cuts), axis=0)[:, None].astype(np.float32)
         present = np.repeat(present, max(len(cut) for cut in cuts), axis=1)
         return self._batch(cuts * len(subsets), present, disturbed=False)
@@ -133,7 +172,7 @@ class MosiVideos:
         valid = (table >= 0).astype(np.float32)
         present = present * valid[..., None]
         quality = np.ones(present.shape, np.float32)
-        values = {modality: array[table] for modality, array in self.values.items()}
+        values = {m: self.soften[m](array[table], self.generator) for m, array in self.values.items()}
         if disturbed:
             for m, modality in enumerate(MODALITIES):
                 self.disturber.spoil(values[modality], quality[..., m], self.deviation[modality])

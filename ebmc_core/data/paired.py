@@ -29,6 +29,7 @@ HOP = 0.5  # seconds from one window to the next
 AGES = (0.8, 0.4, 0.1)  # mean seconds from the last sample to the end of a window that has one, per modality
 FRESH, FADE = 0.5, 4.0  # seconds: how long a sample keeps its quality, and in what time it then loses two thirds
 
+
 @dataclass(frozen=True, slots=True)
 class Pairing:
     """How sequences are made. All chances are per window unless they say otherwise."""

@@ -25,7 +25,9 @@ class LabelledBatch:
 
 
 class Sequences(Protocol):
-    """One split of a data set."""
+    """One split of a data set. `generator`: where its chances come from; its state says what is drawn next."""
+
+    generator: np.random.Generator
 
     def draw(self, count: int) -> LabelledBatch:
         """`count` sequences for training, disturbed at random."""
