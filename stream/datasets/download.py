@@ -57,7 +57,7 @@ def download(
             failures.append(f"{address}: {error}")
         except OSError as error:
             raise DataError(
-                f"{target} cannot be stored: {error.strerror or error}; free its disk or name --data"
+                f"{target} cannot be stored: {error.strerror or error}; make room there or name another --data"
             ) from error
     raise DataError(
         f"{file.name} could not be fetched ({'; '.join(failures)}); get it by hand, put it at {target}, repeat"
@@ -89,7 +89,7 @@ def _continue(address: str, part: Path, file: RemoteFile, report: Report | None)
             done = 0
         length = answer.headers.get("Content-Length")
         total = done + int(length) if length else None
-        with part.open("ab" if done else "wb", buffering=0) as out:
+        with part.open("ab" if done else "wb") as out:
             while block := _read(answer):
                 out.write(block)
                 done += len(block)
