@@ -1,7 +1,7 @@
 """One file from the web: resumed where it stopped, tried again when the line breaks, checked before it gets its name.
 
-What is under way is called `NAME.part`; a file that has its own name is whole. Standard library only, as in
-`stream.weights`: the machine's proxy and certificate settings apply as they stand.
+What is under way is called `NAME.0.part` (from the first address); a file that has its own name is whole. Standard
+library only, as in `stream.weights`: the machine's proxy and certificate settings apply as they stand.
 """
 
 import hashlib
@@ -42,8 +42,8 @@ def download(
             raise DataError(f"{target} {wrong}: remove it, and it will be fetched again")
         return target
     failures: list[str] = []
-    part = folder / f"{file.name}.part"
-    for address in file.addresses:
+    for index, address in enumerate(file.addresses):
+        part = folder / f"{file.name}.{index}.part"  # two addresses may give two versions: never join them
         try:
             folder.mkdir(parents=True, exist_ok=True)
             _transfer(address, part, file, report, pause)
@@ -52,6 +52,8 @@ def download(
                 failures.append(f"{address} {wrong}, so it was not kept")
                 continue
             os.replace(part, target)
+            for other in folder.glob(f"{file.name}.*.part"):
+                other.unlink()
             return target
         except (_Broken, _Unreachable) as error:
             failures.append(f"{address}: {error}")
@@ -93,7 +95,8 @@ def _continue(address: str, part: Path, file: RemoteFile, report: Report | None)
             while block := _read(answer):
                 out.write(block)
                 done += len(block)
-                if report and (whole := total or file.size):
+                if report:
+                    whole = total or file.size or done  # when nobody says how long it is, the count alone goes up
                     report(done // 1_000_000, max(1, whole // 1_000_000), f"MB of {file.name}")
     if total is not None and done < total:
         raise _Broken(f"the line broke after {done} of {total} bytes")

@@ -57,7 +57,7 @@ def build_faces(
             raise DataError(f"{ARCHIVE} lacks {missing} of {len(used)} portraits or their labels")
         with zipfile.ZipFile(folder / "faces.zip", "w") as small:
             for index, name in enumerate(sorted(labels)):
-                small.writestr(zipfile.ZipInfo(name), _small(read_member(archive, inside["images", name]), name))
+                small.writestr(zipfile.ZipInfo(name), small_picture(read_member(archive, inside["images", name]), name))
                 if report:
                     report(index + 1, len(labels), "pictures")
     rows = "".join(f"{name},{labels[name]}\n" for name in sorted(labels))
@@ -72,7 +72,8 @@ def _labels(legend: bytes) -> Iterator[tuple[str, str]]:
             yield name, emotion
 
 
-def _small(content: bytes, name: str) -> bytes:
+def small_picture(content: bytes, name: str) -> bytes:
+    """A picture file as JPEG, longest side at most 160 pixels; raises `DataError` when it is none."""
     image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         raise DataError(f"{name} in {ARCHIVE} is not a picture")

@@ -3,7 +3,6 @@
 import hashlib
 import os
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,16 +11,10 @@ from ebmc_core.errors import DataError
 from stream.datasets.archive import LARGEST, opened_archive, read_member
 from stream.datasets.dataset import RemoteFile
 from stream.datasets.download import PAUSES, download
-from tests.stream.web import Web, serving
+from tests.stream.web import Web
 
 CONTENT = bytes(range(256)) * 8000  # 2 MB
 NOWHERE = "http://127.0.0.1:9/file.bin"  # nothing listens on the discard port
-
-
-@pytest.fixture
-def web() -> Iterator[Web]:
-    with serving() as running:
-        yield running
 
 
 def remote(*addresses: str, content: bytes = CONTENT) -> RemoteFile:
@@ -52,7 +45,7 @@ def test_a_later_run_resumes_too(web: Web, tmp_path: Path) -> None:
     file = remote(web.put("file.bin", CONTENT))
     with pytest.raises(DataError, match="the line broke after 300000 of 2048000 bytes"):
         download(file, tmp_path, pause=lambda seconds: None)
-    assert (tmp_path / "file.bin.part").stat().st_size == 300_000
+    assert (tmp_path / "file.bin.0.part").stat().st_size == 300_000
     assert download(file, tmp_path).read_bytes() == CONTENT
     assert web.asked[-1] == "/file.bin bytes=300000-" and web.sent == len(CONTENT)
 
@@ -65,7 +58,7 @@ def test_a_server_without_ranges_is_asked_for_all_of_it(web: Web, tmp_path: Path
 
 
 def test_the_rest_of_another_version_is_thrown_away(web: Web, tmp_path: Path) -> None:
-    (tmp_path / "file.bin.part").write_bytes(b"x" * (len(CONTENT) + 1))
+    (tmp_path / "file.bin.0.part").write_bytes(b"x" * (len(CONTENT) + 1))
     path = download(remote(web.put("file.bin", CONTENT)), tmp_path, pause=lambda seconds: None)
     assert path.read_bytes() == CONTENT
 
@@ -92,6 +85,13 @@ def test_the_next_address_is_tried_when_one_fails(web: Web, tmp_path: Path) -> N
     assert download(file, tmp_path).read_bytes() == CONTENT
 
 
+def test_what_two_addresses_gave_is_never_joined(web: Web, tmp_path: Path) -> None:
+    web.cuts += [1000, 0, 0, 0]
+    file = remote(web.put("first.bin", b"another version" * 1000), web.put("file.bin", CONTENT))
+    assert download(file, tmp_path, pause=lambda seconds: None).read_bytes() == CONTENT
+    assert web.asked[-1] == "/file.bin" and [path.name for path in tmp_path.iterdir()] == ["file.bin"]
+
+
 def test_offline_is_one_line_that_says_what_to_put_where(tmp_path: Path) -> None:
     with pytest.raises(DataError) as refusal:
         download(remote(NOWHERE), tmp_path)
@@ -111,7 +111,7 @@ def test_a_wrong_file_that_a_person_put_there_is_refused_and_left_alone(tmp_path
 def test_a_full_disk_is_one_line(web: Web, tmp_path: Path) -> None:
     if not os.path.exists("/dev/full"):
         pytest.skip("this system has no /dev/full")
-    (tmp_path / "file.bin.part").symlink_to("/dev/full")
+    (tmp_path / "file.bin.0.part").symlink_to("/dev/full")
     with pytest.raises(DataError, match="No space left on device; make room there or name another --data") as refusal:
         download(remote(web.put("file.bin", CONTENT)), tmp_path)
     assert "\n" not in str(refusal.value)
@@ -133,7 +133,7 @@ def test_a_damaged_archive_and_a_giant_in_it_are_one_line(tmp_path: Path) -> Non
         archive.writestr("small", CONTENT)
     with opened_archive(path) as archive:
         assert read_member(archive, "small") == CONTENT
-        with pytest.raises(DataError, match="giant in .* is larger than 64 MB"):
+        with pytest.raises(DataError, match=r"giant in .* is larger than 64 MB"):
             read_member(archive, "giant")
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(DataError, match="no whole zip file"), opened_archive(path):
