@@ -123,13 +123,18 @@ def release_tables() -> Tables:
 
 def as_csv(rows: list[list[str]]) -> bytes:
     out = io.StringIO()
-    csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(rows)
+    csv.writer(out, quoting=csv.QUOTE_ALL, lineterminator="\r\n").writerows(rows)
     return out.getvalue().encode()
 
 
 def test_features_come_back_bit_for_bit(web: Web, tmp_path: Path) -> None:
     contents = {name: as_csv(rows) for name, rows in release_tables().items()}
     assert set(contents) == {Path(name).name for name in SIZES}
+    for name in (
+        "text_train.csv",
+        "text_test.csv",
+    ):  # in the same digits, so as long as published
+        assert len(contents[name]) == SIZES[name]
     folder = provide(served(MOSI, web, contents), tmp_path, lambda line: None)
     with np.load(folder / TARGET) as made, np.load(local("cmu-mosi") / TARGET) as ours:
         assert set(made.files) == set(ours.files)
