@@ -97,7 +97,7 @@ def _continue(address: str, part: Path, file: RemoteFile, report: Report | None)
                 done += len(block)
                 if report:
                     whole = total or file.size or done  # when nobody says how long it is, the count alone goes up
-                    report(done // 1_000_000, max(1, whole // 1_000_000), f"MB of {file.name}")
+                    report(done // 1000, whole // 1000, f"kB of {file.name}")
     if total is not None and done < total:
         raise _Broken(f"the line broke after {done} of {total} bytes")
 

@@ -10,7 +10,6 @@ from itertools import product
 from pathlib import Path
 
 import av
-from av.audio.resampler import AudioResampler
 from av.error import FFmpegError
 
 from ebmc_core.errors import DataError
@@ -56,11 +55,8 @@ def flac_from_wav(wav: bytes) -> bytes:
     try:
         with av.open(io.BytesIO(wav), mode="r") as source, av.open(out, mode="w", format="flac") as target:
             stream = target.add_stream("flac", rate=AUDIO_RATE, layout="mono", format="s16")
-            resampler = AudioResampler("s16", "mono", AUDIO_RATE, stream.codec_context.frame_size or None)
             for frame in (*source.decode(audio=0), None):
-                for part in resampler.resample(frame):
-                    target.mux(stream.encode(part))
-            target.mux(stream.encode(None))
+                target.mux(stream.encode(frame))  # PyAV resamples to what the stream is
     except (FFmpegError, IndexError) as error:
         raise DataError(f"a recording in {ARCHIVE} cannot be decoded: {error}") from error
     return out.getvalue()

@@ -26,7 +26,7 @@ def test_a_file_arrives_checked_and_is_not_asked_for_again(web: Web, tmp_path: P
     file = remote(web.put("file.bin", CONTENT))
     path = download(file, tmp_path, lambda *words: told.append(words))
     assert path == tmp_path / "file.bin" and path.read_bytes() == CONTENT
-    assert told[-1] == (2, 2, "MB of file.bin")
+    assert told[-1] == (2048, 2048, "kB of file.bin")
     assert download(file, tmp_path) == path
     assert web.asked == ["/file.bin"] and list(tmp_path.iterdir()) == [path]
 
