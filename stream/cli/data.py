@@ -64,7 +64,7 @@ def fetch_command(
 def prepare_command(
     data: Data = None,
     out: Annotated[Path, typer.Option(help="Folder of the feature arrays.")] = Path("features"),
-    only: Annotated[list[str] | None, typer.Option(help="faces, speech or text; may be repeated.")] = None,
+    only: Annotated[list[str] | None, typer.Option(help="faces, speech, text or mosi; may be repeated.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Fetch no data set that is not here.")] = False,
 ) -> None:
     """Fetch what is missing and run it through the front ends of the stream; half an hour on two cores."""
@@ -76,6 +76,7 @@ def prepare_command(
         from stream.features.audio import AudioFrontEnd
         from stream.features.text import TextFrontEnd
         from stream.prepare.faces import embed_faces, prepare_faces
+        from stream.prepare.mosi import prepare_mosi
         from stream.prepare.ravdess import prepare_ravdess
         from stream.prepare.text import prepare_text
         from stream.settings import load_settings
@@ -87,7 +88,7 @@ def prepare_command(
         if unknown := set(parts) - set(PARTS):
             raise DataError(f"--only {', '.join(sorted(unknown))}: there are {', '.join(PARTS)}")
         for dataset in DATASETS.values():
-            if dataset.part in parts:
+            if set(dataset.parts) & set(parts):
                 provide(dataset, root, say, bars, offline)
         if "faces" in parts:
             faces = prepare_faces(root / "facial-expressions", out, fetch("face-landmarker", cache, say), bars)
@@ -97,6 +98,8 @@ def prepare_command(
             say(f"wrote    {prepare_ravdess(root, out, ears, bars)}")
         if "text" in parts:
             say(f"wrote    {prepare_text(root, out, TextFrontEnd(fetch('minilm-l6-v2', cache, say)), bars)}")
+        if "mosi" in parts:
+            say(f"wrote    {prepare_mosi(root, out, TextFrontEnd(fetch('minilm-l6-v2', cache, say)), bars)}")
 
 
 def _root(data: Path | None) -> Path:
@@ -109,7 +112,7 @@ def _described(dataset: "Dataset", root: Path) -> dict[str, object]:
     found = dataset.inspect(root / dataset.name)
     return {
         "name": dataset.name,
-        "part": dataset.part,
+        "parts": dataset.parts,
         "what": dataset.what,
         "use": dataset.use,
         "licence": dataset.licence,

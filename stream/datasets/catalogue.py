@@ -8,7 +8,7 @@ from stream.datasets.mosi import MOSI
 from stream.datasets.ravdess import RAVDESS
 
 DATASETS: dict[str, Dataset] = {dataset.name: dataset for dataset in (FACES, RAVDESS, MELD, MOSI)}
-PARTS = tuple(dict.fromkeys(dataset.part for dataset in DATASETS.values()))
+PARTS = tuple(dict.fromkeys(part for dataset in DATASETS.values() for part in dataset.parts))
 
 
 def find_dataset(name: str) -> Dataset:

@@ -49,13 +49,13 @@ Inspect = Callable[[Path], Found]
 class Dataset:
     """One data set.
 
-    name: also the folder below the data folder. part: which `ebmc data prepare --only` needs it. consequence: what the
+    name: also the folder below the data folder. parts: which `ebmc data prepare --only` need it. consequence: what the
     licence means for those who train on it. build: downloaded files (by name) into an empty folder; raises `DataError`.
     inspect: what a folder holds of it.
     """
 
     name: str
-    part: str
+    parts: tuple[str, ...]
     what: str
     use: str
     licence: str

@@ -111,7 +111,7 @@ def inspect_faces(folder: Path, used: Set[int] | None = None) -> Found:
 
 FACES = Dataset(
     name="facial-expressions",
-    part="faces",
+    parts=("faces",),
     what="portraits, 8 emotions: 11,956 pictures of public people",
     use="the expression network, the face expert of live-en",
     licence="Apache-2.0 (repository)",

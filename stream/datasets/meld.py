@@ -33,7 +33,7 @@ def inspect_meld(folder: Path) -> Found:
 
 MELD = Dataset(
     name="meld",
-    part="text",
+    parts=("text",),
     what="dialogue lines of a TV series, 3 sentiments: 9,989 and 1,109 utterances",
     use="the text expert of live-en; dev is its test",
     licence="GPL-3.0 (repository)",

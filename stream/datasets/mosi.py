@@ -124,7 +124,7 @@ def content_digest(arrays: Mapping[str, NDArray[np.generic]]) -> str:
 
 MOSI = Dataset(
     name="cmu-mosi",
-    part="text",
+    parts=("text", "mosi"),
     what="film reviews, positive or negative: 2,199 utterances, features and transcripts",
     use="transcripts: the text expert of live-en; features: the benchmark",
     licence="research use",

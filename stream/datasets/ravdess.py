@@ -81,7 +81,7 @@ def _is_flac(path: Path) -> bool:
 
 RAVDESS = Dataset(
     name="ravdess-speech",
-    part="speech",
+    parts=("speech",),
     what="acted speech, 8 emotions: 1,200 clips of 20 actors (24 in the archive)",
     use="the voice expert of live-en",
     licence="CC BY-NC-SA 4.0",
