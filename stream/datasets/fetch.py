@@ -30,9 +30,10 @@ def provide(dataset: Dataset, root: Path, say: Say, report: Report | None = None
         return folder
     if not offline:
         return fetch_dataset(dataset, root, say, report)
+    by_hand = ", ".join(f"{file.addresses[0]} as {file.name}" for file in dataset.files)
     raise DataError(
-        f"{dataset.name} is not in {root} and may not be fetched: leave out --offline, or get"
-        f" {', '.join(file.addresses[0] for file in dataset.files)} by hand into {_downloads(dataset, root)}"
+        f"{dataset.name} is not in {root} and may not be fetched: leave out --offline, or get {by_hand}"
+        f" into {_downloads(dataset, root)}"
     )
 
 

@@ -125,6 +125,7 @@ def test_a_place_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
 def test_prepare_offline_fetches_nothing_and_says_how_to_get_it(tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["data", "prepare", "--only", "text", "--offline", "--data", str(tmp_path / "none")])
     assert done.exit_code == 2 and "leave out --offline" in done.stderr
+    assert f"as dev_sent_emo.csv into {tmp_path / 'none' / 'downloads' / 'meld'}" in done.stderr
     assert not (tmp_path / "none").exists()
 
 
