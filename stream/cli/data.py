@@ -51,13 +51,13 @@ def fetch_command(
     names: Annotated[list[str] | None, typer.Argument(help="Data sets to fetch; all of them by default.")] = None,
     data: Data = None,
 ) -> None:
-    """Download what is not here, check it, and convert it to the files that training reads."""
+    """Download what is not here, check it, convert it to the files that training reads; nothing is overwritten."""
     with one_line_errors(), Bars() as bars:
         from stream.datasets.catalogue import DATASETS, find_dataset
-        from stream.datasets.fetch import provide
+        from stream.datasets.fetch import fetch_dataset
 
         for dataset in [find_dataset(name) for name in names or DATASETS]:
-            say(f"{dataset.name}: {provide(dataset, _root(data), say, bars)}")
+            say(f"{dataset.name}: {fetch_dataset(dataset, _root(data), say, bars)}")
 
 
 @data_app.command("prepare")

@@ -10,7 +10,7 @@ Say = Callable[[str], None]
 
 
 class State(StrEnum):
-    """What there is of a data set on this machine."""
+    """What there is of a data set here. partial: files are absent; damaged: there are others than those wanted."""
 
     COMPLETE = "complete"
     PARTIAL = "partial"

@@ -104,7 +104,7 @@ def inspect_faces(folder: Path, used: Set[int] | None = None) -> Found:
         return Found(State.DAMAGED, f"labels.csv names emotions that are not known: {sorted(unknown)[:3]}")
     here = {portrait_number(name) for name in labels if name in inside} & used
     if len(here) < len(used):
-        return Found(State.PARTIAL, f"{len(here)} of {len(used)} portraits")
+        return Found(State.DAMAGED, f"{len(here)} of {len(used)} portraits are in both labels.csv and faces.zip")
     same = hashlib.sha256(content).hexdigest() == LABELS_SHA256
     return Found(State.COMPLETE, f"{len(here)} portraits" + ("" if same else "; the labels differ from the reference"))
 

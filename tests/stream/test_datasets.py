@@ -12,20 +12,29 @@ from functools import partial
 from pathlib import Path
 
 import av
-import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from ebmc_core.errors import DataError
 from stream.datasets.dataset import Dataset
-from stream.datasets.faces import FACES, build_faces, inspect_faces, portrait_number, portraits_used, small_picture
+from stream.datasets.faces import portrait_number, portraits_used, small_picture
 from stream.datasets.fetch import provide
 from stream.datasets.meld import MELD
 from stream.datasets.mosi import MOSI, SIZES, TARGET, arrays_from_tables, content_digest
 from stream.datasets.ravdess import CLIPS, RAVDESS, build_ravdess, flac_from_wav, inspect_ravdess
 from stream.prepare.ravdess import read_sound
-from tests.stream.public_data import local, served, unchecked, wav_48k, zipped
+from tests.stream.public_data import (
+    decoded,
+    few_faces,
+    local,
+    repository,
+    served,
+    some_faces,
+    unchecked,
+    wav_48k,
+    zipped,
+)
 from tests.stream.web import Web
 
 Tables = dict[str, list[list[str]]]
@@ -191,47 +200,9 @@ def test_tables_that_do_not_fit_are_one_line(
 # --- faces: our small pictures, enlarged twice, stand in for the originals
 
 
-def enlarged(content: bytes) -> bytes:
-    large = cv2.resize(decoded(content).astype(np.uint8), None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
-    return cv2.imencode(".jpg", large, [cv2.IMWRITE_JPEG_QUALITY, 95])[1].tobytes()
-
-
-def decoded(content: bytes) -> NDArray[np.float64]:
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
-    assert image is not None
-    return image.astype(np.float64)
-
-
 def pixels(archive: Path, name: str) -> NDArray[np.float64]:
     with zipfile.ZipFile(archive) as stored:
         return decoded(stored.read(name))
-
-
-def some_faces(count: int = 12) -> tuple[dict[str, str], dict[str, bytes]]:
-    """Every 1000th picture of our table: emotions and files."""
-    with (local("facial-expressions") / "labels.csv").open(newline="") as lines:
-        labels = {row["image"]: row["emotion"] for row in list(csv.DictReader(lines))[::1000][:count]}
-    with zipfile.ZipFile(local("facial-expressions") / "faces.zip") as stored:
-        return labels, {name: stored.read(name) for name in labels}
-
-
-def repository(labels: Mapping[str, str], pictures: Mapping[str, bytes]) -> dict[str, bytes]:
-    """An archive as the repository gives it: legend with users, emotions in any case, and a picture nobody used."""
-    rows = [
-        f"302,{name},{emotion.upper() if index % 2 else emotion}"
-        for index, (name, emotion) in enumerate(labels.items())
-    ]
-    rows += ["7,Nobody_0001.jpg,happiness", "7,Nobody_0002.jpg,bored"]
-    legend = "user.id,image,emotion\n" + "\n".join(rows) + "\n"
-    members = {f"facial_expressions-5fb9c13a/images/{name}": enlarged(content) for name, content in pictures.items()}
-    members["facial_expressions-5fb9c13a/images/Nobody_0001.jpg"] = b"not even a picture"
-    return {"facial_expressions-5fb9c13a/data/legend.csv": legend.encode()} | members
-
-
-def few_faces(web: Web, labels: Mapping[str, str], members: Mapping[str, bytes]) -> Dataset:
-    used = frozenset(map(portrait_number, labels))
-    some = served(FACES, web, {FACES.files[0].name: zipped(members)})
-    return replace(some, build=partial(build_faces, used=used), inspect=partial(inspect_faces, used=used))
 
 
 def test_portraits_come_back_small_with_their_labels(web: Web, tmp_path: Path) -> None:
