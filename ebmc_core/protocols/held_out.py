@@ -23,10 +23,12 @@ Splits = Callable[[str], Sequences]
 """`train`, `validation` or `test` to its sequences; a new one each time, so that all systems see the same."""
 
 
-def splits_of(checkpoints: Sequence[Checkpoint], features: Path) -> tuple[str, Splits]:
+def splits_of(checkpoints: Sequence[Checkpoint], features: Path, softened: bool = True) -> tuple[str, Splits]:
     """The name of the data that the checkpoints were trained on, and its splits.
 
-    Raises `DataError` when they were not all trained on the same, or the arrays are not there or do not fit.
+    softened: training and validation videos of MOSI as the checkpoints had them, else as they were released; test
+    videos are as they were released in any case. Raises `DataError` when the checkpoints were not all trained on the
+    same, or the arrays are not there or do not fit.
     """
     described = [_data(checkpoint) for checkpoint in checkpoints]
     if any(each != described[0] for each in described):
@@ -36,7 +38,8 @@ def splits_of(checkpoints: Sequence[Checkpoint], features: Path) -> tuple[str, S
     if kind == "mosi":
         mosi = read_mosi(features / "mosi.npz", text)
         found = {modality: values.shape[1] for modality, values in mosi.values.items()}
-        splits: Splits = partial(MosiVideos, mosi, context=first.config.context, seed=SEED)
+        soften = first.training.get("soften") if softened else None
+        splits: Splits = partial(MosiVideos, mosi, context=first.config.context, seed=SEED, soften=soften)
     else:
         arrays = load_arrays(features)
         found = {modality: part.width for modality, part in arrays.items()}
@@ -56,11 +59,13 @@ def _data(checkpoint: Checkpoint) -> tuple[str, str]:
     return kind, str(training.get("text", "released")) if kind == "mosi" else ""
 
 
-def fit_baselines(splits: Splits, seeds: int, report: Callable[[str], None]) -> dict[str, list[Predictor]]:
-    """Every baseline, once for each seed where a seed changes it."""
+def fit_baselines(
+    splits: Splits, seeds: int, report: Callable[[str], None], suffix: str = ""
+) -> dict[str, list[Predictor]]:
+    """Every baseline, once for each seed where a seed changes it. suffix: what is put behind each name."""
     fitted: dict[str, list[Predictor]] = {}
     for name, fit in BASELINES.items():
-        report(f"training {name}")
+        report(f"training {name}{suffix}")
         count = 1 if name in REPEATABLE else seeds
-        fitted[name] = [fit(splits("train"), splits("validation"), seed) for seed in range(1, count + 1)]
+        fitted[name + suffix] = [fit(splits("train"), splits("validation"), seed) for seed in range(1, count + 1)]
     return fitted

@@ -67,7 +67,9 @@ def evaluate_command(
         if not systems:
             raise DataError("a model per condition needs all seven only-* checkpoints of a seed")
         if baseline:
-            systems |= fit_baselines(splits, seeds, say)
+            systems |= fit_baselines(splits_of(found, features, softened=False)[1], seeds, say)
+            if any(checkpoint.files.training.get("soften") for checkpoint in found):
+                systems |= fit_baselines(splits, seeds, say, ", softened")
         for name in protocol:
             report = PROTOCOLS[name](systems, splits(split), data, sequences)
             typer.echo(report.text() + "\n")
