@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from ebmc_core.batch import FeatureBatch, Float
 from ebmc_core.data.arrays import CLEAN, FeatureArrays
@@ -79,14 +80,26 @@ def _subset(model: EBMC, windows: PairedWindows, subset: Ints, count: int) -> Su
 
 
 def _alone(model: EBMC, held_out: Mapping[Modality, FeatureArrays]) -> dict[str, float]:
-    """Balanced accuracy of each unimodal head on single clean windows, per data set."""
+    """Balanced accuracy of each unimodal head on single clean windows: per data set, and per gender if it says so."""
     figures: dict[str, float] = {}
     for m, modality in enumerate(MODALITIES):
         part = held_out[modality]
         for source, rows in clean_rows(part):
             unimodal = _fuse(model, held_out, {modality: rows})[1][:, m]
-            figures[f"{modality}/{source}"] = balanced_accuracy(guess(unimodal, part.label[rows]), part.label[rows])
+            label = part.label[rows]
+            guessed = guess(unimodal, label)
+            figures[f"{modality}/{source}"] = balanced_accuracy(guessed, label)
+            for gender, theirs in genders(source, part.group[rows]).items():
+                figures[f"{modality}/{source}, {gender}"] = balanced_accuracy(guessed[theirs], label[theirs])
     return figures
+
+
+def genders(source: str, group: NDArray[np.str_]) -> dict[str, NDArray[np.bool_]]:
+    """Which rows `[n]` are of women and which of men, for data that says so: actors of RAVDESS are men where odd."""
+    if source != "ravdess":
+        return {}
+    odd = np.array([int(name.rpartition("-")[2]) % 2 == 1 for name in group])
+    return {name: rows for name, rows in (("women", ~odd), ("men", odd)) if rows.any()}
 
 
 def clean_rows(part: FeatureArrays) -> list[tuple[str, Ints]]:

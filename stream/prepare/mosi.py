@@ -39,7 +39,8 @@ def prepare_mosi(data: Path, out: Path, front: TextFrontEnd, report: Report | No
         if report:
             report(min(first + BATCH, len(lines)), len(lines), "utterances")
     out.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(out / "mosi.npz", **columns, minilm=np.concatenate(vectors))
+    columns["minilm"] = np.concatenate(vectors)
+    np.savez_compressed(out / "mosi.npz", **columns)  # pyright: ignore[reportArgumentType]
     return out / "mosi.npz"
 
 

@@ -3,6 +3,7 @@
 import csv
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -10,7 +11,7 @@ from ebmc_core.checkpoint import load_checkpoint
 from ebmc_core.data.arrays import load_arrays
 from ebmc_core.data.paired import PairedWindows, Pairing
 from ebmc_core.errors import DataError
-from ebmc_core.evaluate import evaluate, table
+from ebmc_core.evaluate import evaluate, genders, table
 from ebmc_core.modality import Modality
 from ebmc_core.model import EBMC, inputs_from_batch
 from ebmc_core.objectives import Teacher
@@ -219,3 +220,12 @@ def test_every_variant_trains_and_differs_from_the_full_model(tmp_path: Path, va
 def test_an_unknown_variant_lists_those_there_are(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no variant 'no-text'; there are full, no-msd"):
         varied(TrainConfig(), "no-text")
+
+
+def test_figures_of_ravdess_are_told_per_gender() -> None:
+    found = genders("ravdess", np.array(["ravdess-18", "ravdess-19", "ravdess-20"]))
+    assert {name: rows.tolist() for name, rows in found.items()} == {
+        "women": [True, False, True],
+        "men": [False, True, False],
+    }
+    assert genders("meld", np.array(["meld-dev-3"])) == {}
