@@ -71,17 +71,27 @@ class CausalAttention(nn.Module):
         steps = torch.arange(context)
         self.register_buffer("distance", (steps[:, None] - steps[None, :]).clamp(min=0), persistent=False)
 
-    def forward(self, x: Tensor, keys: Tensor) -> Tensor:
-        """x: `[E, N, L, D]`. keys: `[E or 1, N, L, L]`, 1 where the row's window may read the column's window."""
+    def forward(self, x: Tensor, keys: Tensor, newest: bool = False) -> Tensor:
+        """x: `[E, N, L, D]`. keys: `[E or 1, N, L, L]`, 1 where the row's window may read the column's window.
+
+        `newest`: only the last window asks; returns `[E, N, 1, D]`, equal to the last step of the whole.
+        """
         experts, count, length, width = x.shape
-        qkv = self.qkv(x).reshape(experts, count, length, 3, self.heads, width // self.heads)
-        query, key, value = qkv.permute(3, 0, 1, 4, 2, 5).unbind(0)  # each [E, N, H, L, D/H]
+        first = length - 1 if newest else 0  # the first window that asks
+        query = self.split(x[:, :, first:], slice(None, width))  # [E, N, H, Q, D/H]
+        key, value = self.split(x, slice(width, 2 * width)), self.split(x, slice(2 * width, None))
         scores = query @ key.transpose(-1, -2) / math.sqrt(width // self.heads)
-        scores = scores + self.recency[:, :, self.distance[:length, :length]].unsqueeze(1)  # [E, N, H, L, L]
-        allowed = keys.unsqueeze(2)
+        scores = scores + self.recency[:, :, self.distance[first:length, :length]].unsqueeze(1)  # [E, N, H, Q, L]
+        allowed = keys[:, :, first:].unsqueeze(2)
         weights = torch.softmax(scores + (1 - allowed) * MASKED, dim=-1)
         read = (weights @ value) * allowed.amax(-1, keepdim=True)  # a row with nothing to read reads 0
-        return self.out(read.transpose(2, 3).reshape(experts, count, length, width))
+        return self.out(read.transpose(2, 3).reshape(experts, count, length - first, width))
+
+    def split(self, x: Tensor, columns: slice) -> Tensor:
+        """x `[E, N, L, D]` through these columns of `qkv`, one head beside the other: `[E, N, H, L, D/H]`."""
+        flat = x.reshape(x.shape[0], -1, x.shape[-1])
+        part = torch.bmm(flat, self.qkv.weight[..., columns]) + self.qkv.bias[..., columns]
+        return part.reshape(*x.shape[:-1], self.heads, -1).transpose(2, 3)
 
 
 class ExpertBlock(nn.Module):
@@ -95,8 +105,9 @@ class ExpertBlock(nn.Module):
         self.mlp = StackedMLP(experts, width, ratio * width, width, dropout)
         self.dropout = nn.Dropout(dropout)
 
-    def forward(self, x: Tensor, keys: Tensor) -> Tensor:
-        x = x + self.dropout(self.attention(self.attention_norm(x), keys))
+    def forward(self, x: Tensor, keys: Tensor, newest: bool = False) -> Tensor:
+        read = self.attention(self.attention_norm(x), keys, newest)
+        x = (x[:, :, -1:] if newest else x) + self.dropout(read)
         return x + self.dropout(self.mlp(self.mlp_norm(x)))
 
 
@@ -111,23 +122,26 @@ class Experts(nn.Module):
         self.router = StackedMLP(experts, width, width // 2, experts)
         self.norm = StackedNorm(experts, width)
 
-    def forward(self, tokens: Tensor, keys: Tensor, own_experts: bool = False) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, tokens: Tensor, keys: Tensor, own_experts: bool = False, newest: bool = False
+    ) -> tuple[Tensor, Tensor]:
         """Stage I (`own_experts`) runs each modality through its own expert only; Stage II mixes all three.
 
         tokens: `[M, B, L, D]`. keys: `[M, B, L, L]`. Returns `z [M, B, L, D]` and the router weights `[M, B, L, E]`.
+        `newest`: both for the last window alone, `L = 1`.
         """
         modalities, batch, length, width = tokens.shape
-        route = torch.softmax(self.router(tokens), dim=-1)  # [M, B, L, E]
+        route = torch.softmax(self.router(tokens[:, :, -1:] if newest else tokens), dim=-1)  # [M, B, L, E]
         if own_experts:
-            return self.norm(self.run(tokens, keys)), route
+            return self.norm(self.run(tokens, keys, newest)), route
         flat = tokens.reshape(1, modalities * batch, length, width).expand(modalities, -1, -1, -1)
-        hidden = self.run(flat, keys.reshape(1, modalities * batch, length, length))
-        hidden = hidden.reshape(modalities, modalities, batch, length, width)  # [E, M, B, L, D]
+        hidden = self.run(flat, keys.reshape(1, modalities * batch, length, length), newest)
+        hidden = hidden.reshape(modalities, modalities, batch, -1, width)  # [E, M, B, L, D]
         mixed = (hidden * route.permute(3, 0, 1, 2).unsqueeze(-1)).sum(0)  # z_m = sum_e r_{m,e} h_m^e
         return self.norm(mixed), route
 
-    def run(self, x: Tensor, keys: Tensor) -> Tensor:
-        """All blocks in turn; `[E, N, L, D]`."""
-        for block in self.blocks:
-            x = block(x, keys)
+    def run(self, x: Tensor, keys: Tensor, newest: bool = False) -> Tensor:
+        """All blocks in turn; `[E, N, L, D]`. `newest`: the last block for the last window alone."""
+        for index, block in enumerate(self.blocks, start=1):
+            x = block(x, keys, newest and index == len(self.blocks))
         return x

@@ -185,10 +185,22 @@ class EBMC(nn.Module):
         self.specific = StackedLinear(count, config.part, classes)  # read by MSD's loss only
         self.calibration = Calibration(count)
 
-    def forward(self, values: Sequence[Tensor], present: Tensor, quality: Tensor, age: Tensor, valid: Tensor) -> Fused:
-        """Shapes as in `FeatureBatch`, values in the order of `MODALITIES`; any `L` up to `config.context`."""
+    def forward(
+        self,
+        values: Sequence[Tensor],
+        present: Tensor,
+        quality: Tensor,
+        age: Tensor,
+        valid: Tensor,
+        newest: bool = False,
+    ) -> Fused:
+        """Shapes as in `FeatureBatch`, values in the order of `MODALITIES`; any `L` up to `config.context`.
+
+        `newest`: the last window alone (outputs with `L = 1`), which costs a third; a stream reads no other.
+        """
+        inner = self.represent(values, present, quality, age, valid, newest=newest)
         here = observed(present, valid)
-        return self.calibration(self.represent(values, present, quality, age, valid), here)
+        return self.calibration(inner, here[..., -1:] if newest else here)
 
     def represent(
         self,
@@ -198,13 +210,19 @@ class EBMC(nn.Module):
         age: Tensor,
         valid: Tensor,
         own_experts: bool = False,
+        newest: bool = False,
     ) -> Representation:
-        """All parts of the model in turn. `own_experts`: Stage I, each modality through its own expert only."""
+        """All parts of the model in turn. `own_experts`: Stage I, each modality through its own expert only.
+
+        `newest`: what the last window needs and no more; every part of the result has `L = 1`.
+        """
         here = observed(present, valid)  # [M, B, L]
         age, quality = age.permute(2, 0, 1), quality.permute(2, 0, 1) * here
         tokens = self.projection(values, here, age)
         past = torch.ones(tokens.shape[2], tokens.shape[2], device=here.device).tril()
-        own, router = self.experts(tokens, here.unsqueeze(-2) * past, own_experts)
+        own, router = self.experts(tokens, here.unsqueeze(-2) * past, own_experts, newest)
+        if newest:
+            here, age, quality = here[..., -1:], age[..., -1:], quality[..., -1:]
         shared, specific = self.disentangle(own)
         filled, completed = self.complement(own, shared, specific, here)
         trust = self.trust(completed, age, quality, here)
@@ -212,6 +230,17 @@ class EBMC(nn.Module):
         log_variance = self.spread(fused).squeeze(-1).clamp(*LOG_VARIANCE)
         unimodal = self.unimodal(own)
         return Representation(own, filled, shared, specific, router, trust, self.head(fused), log_variance, unimodal)
+
+
+class NewestWindow(nn.Module):
+    """The model as a stream runs it: the same inputs, the newest window's outputs, `L = 1`."""
+
+    def __init__(self, model: EBMC) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, values: Sequence[Tensor], present: Tensor, quality: Tensor, age: Tensor, valid: Tensor) -> Fused:
+        return self.model(values, present, quality, age, valid, newest=True)
 
 
 def inputs_from_batch(batch: FeatureBatch) -> Inputs:

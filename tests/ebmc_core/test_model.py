@@ -8,7 +8,7 @@ from hypothesis.extra import numpy as hnp
 
 from ebmc_core.batch import FeatureBatch, pad_context
 from ebmc_core.modality import MODALITIES
-from ebmc_core.model import EBMC, Fused, inputs_from_batch
+from ebmc_core.model import EBMC, Fused, NewestWindow, inputs_from_batch
 
 LOAD = settings(max_examples=30, deadline=None)
 
@@ -83,6 +83,28 @@ def test_the_future_does_not_change_the_past(model: EBMC, seed: int, now: int) -
         values[m][:, now + 1 :] = other.values[m][:, now + 1 :]
     for one, two in zip(run(model, batch), run(model, changed(batch, values=values, **mixed)), strict=True):
         assert torch.equal(one[:, : now + 1], two[:, : now + 1])
+
+
+@LOAD
+@given(seed=st.integers(0, 1000), length=st.integers(1, 6), padding=st.integers(0, 5))
+def test_the_newest_window_alone_is_the_last_of_all(model: EBMC, seed: int, length: int, padding: int) -> None:
+    batch = windows(model, 3, length, seed)
+    valid = (np.arange(length) >= padding).astype(np.float32) * np.ones_like(batch.valid)
+    batch = changed(batch, valid=valid)  # down to no real window at all
+    with torch.inference_mode():
+        newest = NewestWindow(model)(*inputs_from_batch(batch))
+    for one, whole in zip(newest, run(model, batch), strict=True):
+        torch.testing.assert_close(one, whole[:, -1:], atol=1e-6, rtol=1e-5)
+
+
+def test_the_newest_window_alone_reads_its_past(model: EBMC) -> None:
+    batch = changed(windows(model, 2, 6), present=np.ones((2, 6, 3), np.float32))
+    moved = {m: np.concatenate((v[:, :1] + 1, v[:, 1:]), axis=1) for m, v in batch.values.items()}
+    with torch.inference_mode():
+        one, two = (
+            NewestWindow(model)(*inputs_from_batch(changed(batch, values=v))).score for v in (batch.values, moved)
+        )
+    assert not torch.equal(one, two)
 
 
 def test_the_past_does_change_the_present(model: EBMC) -> None:
