@@ -18,12 +18,15 @@ class Gpu:
     driver: str
 
 
-def probe_gpu() -> Gpu:
-    """The first GPU of this machine; `EngineAbsent` if the driver or the GPU is missing."""
+def probe_gpu(get: str = "install NVIDIA's driver") -> Gpu:
+    """The first GPU of this machine; `EngineAbsent` if the driver or the GPU is missing.
+
+    get: how the engine that asks is had on a machine with a GPU, for the message.
+    """
     try:
         cuda = ctypes.CDLL("nvcuda.dll" if ctypes.util.find_library("nvcuda") else "libcuda.so.1")
     except OSError as error:
-        raise EngineAbsent("no NVIDIA driver here (libcuda.so.1 is not found)") from error
+        raise EngineAbsent(f"no NVIDIA driver here (libcuda.so.1 is not found); with a GPU: {get}") from error
     device, major, minor, version = (ctypes.c_int() for _ in range(4))
     name = ctypes.create_string_buffer(256)
     for done, call in (
@@ -35,6 +38,6 @@ def probe_gpu() -> Gpu:
         (cuda.cuDriverGetVersion(ctypes.byref(version)), "cuDriverGetVersion"),
     ):
         if done != 0:
-            raise EngineAbsent(f"the NVIDIA driver gives no GPU ({call} answered {done}): look at nvidia-smi")
+            raise EngineAbsent(f"the NVIDIA driver gives no GPU ({call} answered {done}); with a GPU: {get}")
     spoken = f"{version.value // 1000}.{version.value % 1000 // 10}"
     return Gpu(name.value.decode(), f"sm{major.value}{minor.value}", spoken)

@@ -14,6 +14,7 @@ from engines.errors import EngineAbsent, EngineError, EngineUnavailable
 from engines.gpu import probe_gpu
 
 GRAPH_FORMAT = "ebmc-graph/2"
+GET = "pip uninstall onnxruntime, pip install onnxruntime-gpu"
 CPU, CUDA = "CPUExecutionProvider", "CUDAExecutionProvider"
 
 
@@ -67,9 +68,9 @@ class OnnxRuntimeCudaEngine(OnnxRuntimeEngine):
     provider = CUDA
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
-        probe_gpu()
+        probe_gpu(GET)
         if CUDA not in onnxruntime.get_available_providers():
-            raise EngineAbsent("this onnxruntime has no CUDA: pip uninstall onnxruntime, pip install onnxruntime-gpu")
+            raise EngineAbsent(f"this onnxruntime has no CUDA: {GET}")
         super().__init__(folder, threads)
 
 

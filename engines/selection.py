@@ -56,6 +56,11 @@ def engine_states(checkpoint: Path | str = "live-en") -> list[EngineState]:
     return [engine_state(name, folder) for name in ENGINES]
 
 
+def runnable(folder: Path) -> list[str]:
+    """The names of the engines that run here."""
+    return [state.name for state in engine_states(folder) if state.backend]
+
+
 def engine_state(name: str, folder: Path) -> EngineState:
     """One engine, tried for real."""
     try:

@@ -49,10 +49,10 @@ class TensorRtEngine:
         precision: str = "float32",
         plans: Path = PLANS,
         options: PlanOptions | None = None,
-        probe: Callable[[], Gpu] = probe_gpu,
+        probe: Callable[[str], Gpu] = probe_gpu,
         load: Loader = PlanRunner,
     ) -> None:
-        self._gpu = probe()
+        self._gpu = probe(GET[self.flavour])
         self._trt = import_compiler(self.flavour)
         self._files = read_checkpoint(folder)
         self._precision, self._options, self._load = precision, options or PlanOptions(), load
@@ -61,6 +61,7 @@ class TensorRtEngine:
         self.model, self.digest = self._files.name, self._files.digest
         self.context = self._files.config.context
         self._runner: Runner | None = None
+        self.plan = plans  # the file, once it is entered
 
     def __enter__(self) -> Self:
         graph = graph_for(self._files, self._precision, self._cache.folder)
@@ -69,7 +70,7 @@ class TensorRtEngine:
         reason = found.reason
         if found.plan is not None:
             try:
-                self._runner = self._proven(found.plan)
+                self._runner, self.plan = self._proven(found.plan), found.path
                 return self
             except EngineError as error:
                 reason = str(error)
@@ -92,7 +93,7 @@ class TensorRtEngine:
         timing = self._cache.timing(key)
         known = timing.read_bytes() if timing.is_file() else b""
         plan, learned = plan_from_onnx(self._trt, graph, self._options, known)
-        self._cache.write(key, plan)
+        self.plan = self._cache.write(key, plan)
         if learned:
             replace_file(timing, learned)
         return plan
@@ -114,6 +115,8 @@ class TensorRtRtxEngine(TensorRtEngine):
 
 def import_compiler(flavour: str) -> ModuleType:
     """`tensorrt` or `tensorrt_rtx`; `EngineAbsent` says how to get it."""
+    if flavour not in GET:
+        raise EngineError(f"no compiler is called {flavour!r}: choose {' or '.join(GET)}")
     try:
         return import_module(flavour)
     except ImportError as error:
@@ -153,10 +156,19 @@ def plan_key(trt: ModuleType, graph: bytes, precision: str, options: PlanOptions
 
 
 def build_ahead(
-    folder: Path, precision: str, options: PlanOptions, plans: Path = PLANS, flavour: str = "tensorrt_rtx"
+    checkpoint: Path | str, precision: str, options: PlanOptions, plans: Path = PLANS, flavour: str = "tensorrt_rtx"
 ) -> Path:
     """Build a plan for `options.targets` on this machine, which needs no GPU. Returns where it lies."""
     trt = import_compiler(flavour)
-    graph = graph_for(read_checkpoint(folder), precision, plans)
+    graph = graph_for(read_checkpoint(checkpoint), precision, plans)
     plan, _ = plan_from_onnx(trt, graph, options)
     return PlanCache(plans).write(plan_key(trt, graph, precision, options, None), plan)
+
+
+def build_here(checkpoint: Path | str, precision: str, plans: Path = PLANS, flavour: str = "tensorrt_rtx") -> Path:
+    """Build, or find, and prove the plan for the GPU of this machine. Returns where it lies."""
+    kind = TensorRtRtxEngine if flavour == TensorRtRtxEngine.flavour else TensorRtEngine
+    if flavour != kind.flavour:
+        raise EngineError(f"no compiler is called {flavour!r}: choose {' or '.join(GET)}")
+    with kind(read_checkpoint(checkpoint).folder, precision, plans) as engine:
+        return engine.plan

@@ -25,7 +25,7 @@ class TorchCudaGraphEngine:
     backend = "torch-cuda-graph"
 
     def __init__(self, folder: Path) -> None:
-        self._gpu = probe_gpu()
+        self._gpu = probe_gpu("nothing to install, torch has CUDA")
         if not torch.cuda.is_available():
             raise EngineAbsent(
                 f"this torch ({torch.__version__}) cannot use the {self._gpu.name}: install a CUDA build"

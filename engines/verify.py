@@ -1,4 +1,4 @@
-"""Do two engines say the same? Golden batches with every presence mask, recorded windows, and the largest difference."""
+"""Do two engines say the same? Golden batches with every presence mask, and recorded windows."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields
