@@ -67,7 +67,7 @@ class Report:
         """The table, a row per engine and batch, with a heading first."""
         heading = ("engine", "batch", "median ms", "p99 ms", "windows/s", "x torch", "memory MB", "torch imported")
         feet = {foot.engine: foot for foot in self.footprints}
-        rows = [heading]
+        rows: list[tuple[str, ...]] = [heading]
         for timing in self.timings:
             foot = feet[timing.engine]
             figures = (f"{timing.median_ms:.2f}", f"{timing.p99_ms:.2f}", f"{timing.throughput:.0f}")

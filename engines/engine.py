@@ -21,9 +21,14 @@ class Engine(Protocol):
     @property
     def backend(self) -> str: ...
 
-    model: str
-    digest: str
-    context: int
+    @property
+    def model(self) -> str: ...
+
+    @property
+    def digest(self) -> str: ...
+
+    @property
+    def context(self) -> int: ...
 
     def __enter__(self) -> Self: ...
 

@@ -10,6 +10,7 @@ Axes: `E` experts, `N` streams times modalities, `L` windows, `H` heads, `D` wid
 
 import copy
 import math
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -32,7 +33,7 @@ class FoldedExperts(nn.Module):
     def __init__(self, experts: Experts) -> None:
         super().__init__()
         self.router, self.norm = experts.router, experts.norm
-        *before, last = experts.blocks
+        *before, last = (cast(ExpertBlock, block) for block in experts.blocks)
         self.before = nn.ModuleList(WholeBlock(block, shared=i == 0) for i, block in enumerate(before))
         self.last = NewestBlock(last)
 
@@ -60,8 +61,9 @@ class Tail(nn.Module):
     def __init__(self, block: ExpertBlock) -> None:
         super().__init__()
         self.out_weight, self.out_bias = block.attention.out.weight, block.attention.out.bias
-        self.up_weight, self.up_bias = absorb(block.mlp_norm, block.mlp[0])  # pyright: ignore[reportArgumentType]
-        self.down_weight, self.down_bias = block.mlp[3].weight, block.mlp[3].bias
+        up, down = cast(StackedLinear, block.mlp[0]), cast(StackedLinear, block.mlp[3])
+        self.up_weight, self.up_bias = absorb(block.mlp_norm, up)
+        self.down_weight, self.down_bias = down.weight, down.bias
 
     def forward(self, x: Tensor, read: Tensor) -> Tensor:
         x = x + (torch.bmm(read, self.out_weight) + self.out_bias)

@@ -71,8 +71,7 @@ class Replay:
         self._host = {name: torch.from_numpy(array).pin_memory() for name, array in example.items()}
         self._device = {name: tensor.cuda() for name, tensor in self._host.items()}
         with torch.inference_mode(), torch.cuda.stream(self._stream):
-            for _ in range(3):  # lazy initialisation must not be recorded
-                fused = self._run(window)
+            fused = self._run(window)  # lazy initialisation must not be recorded
             self._results = Fused(*(torch.empty_like(part, device="cpu").pin_memory() for part in fused))
             self._stream.synchronize()
             self._graph = torch.cuda.CUDAGraph()

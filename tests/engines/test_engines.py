@@ -69,7 +69,7 @@ def test_auto_says_why_it_skips_an_engine(copied: Path, caplog: pytest.LogCaptur
 
 
 def test_a_name_that_does_not_exist_lists_those_that_do(exported: Path) -> None:
-    with pytest.raises(EngineError, match="no engine is called 'abacus': choose auto, tensorrt, .*onnx, .*torch$"):
+    with pytest.raises(EngineError, match=r"no engine is called 'abacus': choose auto, tensorrt, .*onnx, .*torch$"):
         open_engine("abacus", exported)
 
 
