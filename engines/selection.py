@@ -1,18 +1,28 @@
 """Which engine runs: by name, or the first of a preference list that this machine can open."""
 
-import logging
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 
 from ebmc_core.checkpoint import read_checkpoint
+from ebmc_core.errors import EbmcError
 from engines.engine import ENGINES, Engine
-from engines.errors import EngineError, EngineUnavailable
+from engines.errors import EngineAbsent, EngineError
+from engines.fallback import Candidate, FallbackEngine
 
-PREFERENCE = ("onnx", "torch")
+PREFERENCE = ("tensorrt", "tensorrt-rtx", "onnx-cuda", "onnx", "torch")
 AUTO = "auto"
 
-log = logging.getLogger(__name__)
+
+@dataclass(frozen=True, slots=True)
+class EngineState:
+    """Whether an engine runs here. backend: the name it answers with, or None; reason: why it does not run."""
+
+    name: str
+    backend: str | None
+    reason: str
 
 
 def make_engine(name: str, folder: Path) -> Engine:
@@ -23,22 +33,38 @@ def make_engine(name: str, folder: Path) -> Engine:
     try:
         build: Callable[[Path], Engine] = getattr(import_module(module), attribute)
     except ImportError as error:
-        raise EngineUnavailable(f"the {name} engine needs a library that is not installed: {error}") from error
+        raise EngineAbsent(f"the {name} engine needs a library that is not installed: {error}") from error
     return build(folder)
 
 
-def open_engine(name: str = AUTO, checkpoint: Path | str = "live-en") -> Engine:
+def open_engine(name: str = AUTO, checkpoint: Path | str = "live-en", strict: bool = False) -> Engine:
     """An engine over a checkpoint, to be entered by the caller.
 
-    `auto` takes the first of `PREFERENCE` that can be made here and logs why others were skipped. Raises `EngineError`
-    for a name that does not exist or when none is left, `CheckpointError` for a bad checkpoint.
+    `auto` walks `PREFERENCE`, notes why engines are skipped, and goes on to the next one when an engine fails in use
+    (`strict`: raises instead). An engine that was asked for by name is the only one. Raises `EngineError` for a name
+    that does not exist or when none can be made, `CheckpointError` for a bad checkpoint.
     """
     folder = read_checkpoint(checkpoint).folder
     if name != AUTO:
         return make_engine(name, folder)
-    for candidate in PREFERENCE:
-        try:
-            return make_engine(candidate, folder)
-        except EngineUnavailable as error:
-            log.warning("engine %s skipped: %s", candidate, error)
-    raise EngineError(f"none of the engines {', '.join(PREFERENCE)} runs on this machine")
+    return FallbackEngine([Candidate(each, partial(make_engine, each, folder)) for each in PREFERENCE], strict)
+
+
+def engine_states(checkpoint: Path | str = "live-en") -> list[EngineState]:
+    """Every engine in the table, tried for real: made, entered, left."""
+    folder = read_checkpoint(checkpoint).folder
+    return [engine_state(name, folder) for name in ENGINES]
+
+
+def runnable(folder: Path) -> list[str]:
+    """The names of the engines that run here."""
+    return [state.name for state in engine_states(folder) if state.backend]
+
+
+def engine_state(name: str, folder: Path) -> EngineState:
+    """One engine, tried for real."""
+    try:
+        with make_engine(name, folder) as engine:
+            return EngineState(name, engine.backend, "")
+    except EbmcError as error:
+        return EngineState(name, None, str(error))

@@ -35,11 +35,10 @@ class TorchEngine:
         self._network = None
 
     def infer(self, batch: FeatureBatch) -> FusedBatch:
-        """Fuse one batch of up to `context` windows; `FeatureError` if it does not fit the model."""
+        """The newest window of each row; `FeatureError` if the batch does not fit the model."""
         if self._network is None:
             raise EngineError("the torch engine is not open: use it in a with block")
         batch.check(self._widths)
-        windows = batch.valid.shape[1]
         with torch.inference_mode():
-            fused = self._network(*inputs_from_batch(pad_context(batch, self.context)))
-        return FusedBatch(*(np.ascontiguousarray(output.numpy()[:, -windows:]) for output in fused))
+            fused = self._network(*inputs_from_batch(pad_context(batch, self.context)), newest=True)
+        return FusedBatch(*(np.ascontiguousarray(output.numpy()) for output in fused))

@@ -134,13 +134,13 @@ async def close_after(streams: Sequence[asyncio.Task[None]], ready: Channel[Read
 async def infer(ready: Channel[Ready], events: Channel[SentimentEvent], this: Run) -> None:
     """Fuse whatever windows are ready, of all streams, in one batch."""
     batcher, worker = Batcher(this.engine.context), Worker("engine")
-    name = EngineName(this.engine.backend, this.engine.model, this.engine.digest)
     try:
         while windows := await ready.receive_many(BATCH):
             batch = batcher.batch([window.features for window in windows])
             begin = this.clock.now()
             fused = await worker.run(this.engine.infer, batch)
             now = this.clock.now()
+            name = EngineName(this.engine.backend, this.engine.model, this.engine.digest)  # the one that answered
             for row, window in enumerate(windows):
                 waited, engine = ((now - since) * 1000 for since in (window.captured, begin))
                 latency = Latency(round(max(waited, 0.0), 1), round(max(engine, 0.0), 2))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from stream.cli.data import data_app
+from stream.cli.doctor import doctor_command
 from stream.cli.engine import engine_app
 from stream.cli.evaluation import evaluate_command
 from stream.cli.models import models_app
@@ -22,6 +23,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command("run")(run_command)
+app.command("doctor")(doctor_command)
 app.command("train")(train_command)
 app.command("evaluate")(evaluate_command)
 app.add_typer(data_app, name="data")

@@ -9,7 +9,7 @@ from ebmc_core.checkpoint import save_checkpoint
 from ebmc_core.config import EbmcConfig
 from ebmc_core.modality import Modality
 from ebmc_core.model import EBMC
-from engines.export import onnx_from_checkpoint
+from engines.export import PRECISIONS, onnx_from_checkpoint
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -19,11 +19,12 @@ def one_thread() -> None:
 
 @pytest.fixture(scope="session")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of a small checkpoint with its graph; read only, copy it to spoil it."""
+    """The folder of a small checkpoint with its graphs; read only, copy it to spoil it."""
     torch.manual_seed(0)
     widths = {Modality.TEXT: 12, Modality.AUDIO: 10, Modality.VIDEO: 8}
     model = EBMC(EbmcConfig(widths, width=16, part=8, heads=2, context=6))
     folder = tmp_path_factory.mktemp("checkpoint") / "small"
     save_checkpoint(folder, "small-1", model, {})
-    onnx_from_checkpoint(folder)
+    for precision in PRECISIONS:
+        onnx_from_checkpoint(folder, precision)
     return folder

@@ -1,15 +1,17 @@
-"""Makes `real_windows.npz`: the features of the bundled clip's first windows, as the running stream makes them.
+"""Makes `engines/real_windows.npz`: the features of the bundled clip's first windows, as the running stream makes them.
 
 Run it when a feature width changes: python tests/engines/record_windows.py
 """
 
 import asyncio
+from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 
 from ebmc_core.checkpoint import read_checkpoint
 from ebmc_core.modality import MODALITIES
+from engines.verify import RECORDED
 from stream.batcher import Batcher
 from stream.clock import WallClock
 from stream.front_ends import load_front_ends
@@ -40,7 +42,7 @@ def main() -> None:
     newest = batches[-1]
     values = {str(modality): newest.values[modality].astype(np.float16) for modality in MODALITIES}
     rest = {name: getattr(newest, name) for name in ("present", "quality", "age", "valid")}
-    np.savez_compressed(Path(__file__).with_name("real_windows.npz"), **values, **rest)  # type: ignore[arg-type]
+    np.savez_compressed(Path(str(files("engines"))) / RECORDED, **values, **rest)  # type: ignore[arg-type]
 
 
 if __name__ == "__main__":

@@ -13,9 +13,18 @@ from ebmc_core.modality import MODALITIES
 from engines.engine import Engine
 from engines.onnxruntime_engine import OnnxRuntimeEngine
 from engines.torch_engine import TorchEngine
-from engines.verify import TOLERANCE, compare, golden_batch
-
-REAL_WINDOWS = Path(__file__).with_name("real_windows.npz")
+from engines.verify import (
+    TOLERANCE,
+    TOLERANCES,
+    checks,
+    compare,
+    difference,
+    golden_batch,
+    golden_check,
+    recorded_batch,
+    steps,
+    with_subset,
+)
 
 
 @pytest.fixture(scope="module")
@@ -23,14 +32,6 @@ def live() -> Iterator[tuple[Engine, Engine]]:
     folder = read_checkpoint("live-en").folder
     with TorchEngine(folder) as eager, OnnxRuntimeEngine(folder) as graph:
         yield eager, graph
-
-
-def real_windows() -> FeatureBatch:
-    """Windows of a real clip as the front ends made them, one stream `[1, L]`."""
-    with np.load(REAL_WINDOWS) as stored:
-        values = {modality: stored[str(modality)].astype(np.float32) for modality in MODALITIES}
-        rest = (stored[name] for name in ("present", "quality", "age", "valid"))
-        return FeatureBatch(values, *rest)
 
 
 @pytest.mark.parametrize("streams", [1, 8, 16, 64])
@@ -42,13 +43,31 @@ def test_they_agree_on_every_presence_mask(live: tuple[Engine, Engine], streams:
         assert agreement.worst < TOLERANCE, agreement
 
 
-def test_they_agree_on_real_windows(live: tuple[Engine, Engine]) -> None:
-    batch = real_windows()
+@pytest.mark.parametrize("subset", range(1, 8))
+def test_they_agree_on_real_windows_of_every_subset(live: tuple[Engine, Engine], subset: int) -> None:
+    batch = recorded_batch(read_checkpoint("live-en").config)
+    assert len(batch.valid) == 16, "one row for each recorded window"
     assert batch.present.any((0, 1)).all(), "the recorded windows show every modality"
-    assert compare(*live, batch).worst < TOLERANCE
-    no_video = batch.present * (1, 1, 0)
-    masked = FeatureBatch(batch.values, no_video.astype(np.float32), batch.quality, batch.age, batch.valid)
+    masked = with_subset(batch, subset)
+    kept = [bool(subset >> m & 1) for m in range(3)]
+    assert list(masked.present.any((0, 1))) == kept
     assert compare(*live, masked).worst < TOLERANCE
+
+
+def test_a_recorded_row_is_a_window_with_its_own_past() -> None:
+    config = read_checkpoint("live-en").config
+    batch = recorded_batch(config)
+    assert list(batch.valid.sum(1)) == list(range(1, 17))
+    newest = batch.values[MODALITIES[1]][:, -1]
+    assert np.array_equal(batch.values[MODALITIES[1]][-1, -len(newest) :], newest)
+
+
+def test_the_checks_of_a_checkpoint_for_other_features_are_random_alone(exported: Path) -> None:
+    live, small = ([name for name, _ in checks(read_checkpoint(which).config)] for which in ("live-en", str(exported)))
+    assert len(small) == 3
+    assert live[:3] == small
+    assert live[3:][-1] == "real windows, text + audio + video"
+    assert len(live) == 10
 
 
 def test_an_engine_that_differs_is_caught(live: tuple[Engine, Engine], exported: Path) -> None:
@@ -62,14 +81,24 @@ def test_an_engine_that_differs_is_caught(live: tuple[Engine, Engine], exported:
     assert compare(live[1], Wrong(exported), batch).worst > 100 * TOLERANCE
 
 
-def test_short_batches_give_their_own_length(live: tuple[Engine, Engine]) -> None:
-    batch = real_windows()
-    short = FeatureBatch(
-        {m: v[:, :3] for m, v in batch.values.items()},
-        *(array[:, :3] for array in (batch.present, batch.quality, batch.age, batch.valid)),
-    )
+def test_the_golden_check_sees_one_wrong_number(exported: Path) -> None:
+    files = read_checkpoint(exported)
+    with TorchEngine(exported) as eager:
+        assert golden_check(eager.infer, files) < TOLERANCE
+
+        def spoiled(batch: FeatureBatch) -> FusedBatch:
+            fused = eager.infer(batch)
+            fused.trust[-1, 0, 0] = np.nan
+            return fused
+
+        assert not golden_check(spoiled, files) <= TOLERANCES["float16"]
+
+
+def test_short_batches_are_padded(live: tuple[Engine, Engine]) -> None:
+    whole = recorded_batch(read_checkpoint("live-en").config)
+    short = steps(whole, 13, 16)
     for engine in live:
-        assert engine.infer(short).trust.shape == (1, 3, 3)
+        assert engine.infer(short).trust.shape == (16, 1, 3)
     assert compare(*live, short).worst < TOLERANCE
 
 
@@ -78,9 +107,7 @@ def test_masked_values_change_no_bit_in_either_engine(live: tuple[Engine, Engine
     calm = {m: np.nan_to_num(values, nan=123.0) for m, values in golden.values.items()}
     other = FeatureBatch(calm, golden.present, golden.quality, golden.age, golden.valid)
     for engine in live:
-        one, two = engine.infer(golden), engine.infer(other)
-        for field in fields(FusedBatch):
-            assert np.array_equal(getattr(one, field.name), getattr(two, field.name)), field.name
+        assert difference(engine.infer(golden), engine.infer(other)).worst == 0
 
 
 def test_small_checkpoints_agree_too(exported: Path) -> None:

@@ -7,16 +7,14 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import onnx
 import pytest
 
 from ebmc_core.batch import FeatureBatch
 from ebmc_core.checkpoint import CONFIG, GRAPH, WEIGHTS, read_checkpoint
 from ebmc_core.errors import CheckpointError, FeatureError
-from ebmc_core.modality import MODALITIES, Modality
-from engines.engine import ENGINES
+from ebmc_core.modality import Modality
 from engines.errors import EngineError, EngineUnavailable
-from engines.export import INPUTS, OUTPUTS
+from engines.export import OUTPUTS
 from engines.selection import make_engine, open_engine
 from engines.verify import golden_batch
 
@@ -31,7 +29,7 @@ def without(batch: FeatureBatch, modality: Modality) -> FeatureBatch:
     return FeatureBatch(values, batch.present, batch.quality, batch.age, batch.valid)
 
 
-@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("name", ["onnx", "torch"])
 def test_an_engine_says_what_it_is_and_checks_what_it_gets(name: str, exported: Path) -> None:
     files = read_checkpoint(exported)
     batch = golden_batch(files.config, 2)
@@ -71,7 +69,7 @@ def test_auto_says_why_it_skips_an_engine(copied: Path, caplog: pytest.LogCaptur
 
 
 def test_a_name_that_does_not_exist_lists_those_that_do(exported: Path) -> None:
-    with pytest.raises(EngineError, match="no engine is called 'abacus': choose auto, onnx, torch"):
+    with pytest.raises(EngineError, match=r"no engine is called 'abacus': choose auto, tensorrt, .*onnx, .*torch$"):
         open_engine("abacus", exported)
 
 
@@ -94,19 +92,6 @@ def test_damaged_weights_are_one_clear_line(copied: Path) -> None:
     (copied / WEIGHTS).write_bytes(b"not weights")
     with pytest.raises(CheckpointError, match="does not match the sha256"), open_engine("torch", copied):
         pass
-
-
-def test_the_committed_graph_is_that_of_the_committed_weights() -> None:
-    files = read_checkpoint("live-en")
-    graph = onnx.load(files.graph)
-    said = {entry.key: entry.value for entry in graph.metadata_props}
-    assert said["digest"] == files.digest
-    assert said["model"] == files.name
-    assert {m: int(said[f"width.{m}"]) for m in MODALITIES} == dict(files.config.widths)
-    assert tuple(node.name for node in graph.graph.input) == INPUTS
-    assert tuple(node.name for node in graph.graph.output) == OUTPUTS
-    batch_axes = {node.type.tensor_type.shape.dim[0].dim_param for node in graph.graph.input}
-    assert batch_axes == {"batch"}
 
 
 def test_onnx_runtime_engine_imports_no_torch() -> None:
