@@ -10,8 +10,8 @@ RIPPLE = 8  # bins (250 Hz) that are averaged before the floor is looked for
 FLOOR = 0.1  # quantile over time that stands for the noise
 BIAS = 1.8  # by which that quantile of noise, after averaging, lies below the noise's mean; measured on white noise
 CEILING = 40.0  # dB
-# speech in a quiet room is only 21 dB (deviation 5) above the floor within it: ratios to that floor are raised by this, so
-# that quiet rooms stay quiet; noise at 10 dB that stops whenever the speaker does comes out as 16, where it was 40
+# speech in a quiet room is only 21 dB (deviation 5) above the floor within it: ratios to that floor are raised by this,
+# so that quiet rooms stay quiet; noise at 10 dB that stops whenever the speaker does comes out as 16, where it was 40
 SPOKEN = 5 / 3
 
 
