@@ -14,7 +14,7 @@ Features = Annotated[Path, typer.Option(help="Folder of the feature arrays, made
 def train_command(
     config: Annotated[
         str,
-        typer.Argument(help="A TOML file, or the name of one in the package: live-en, mosi, mosi-minilm, expression."),
+        typer.Argument(help="A TOML file, or one in the package: live-en, mosi, mosi-minilm, expression, sentence."),
     ],
     features: Features = Path("features"),
     runs: Annotated[Path, typer.Option(help="Folder that gets a folder for each run.")] = Path("runs"),
@@ -51,6 +51,12 @@ def train_command(
         overrides = {"features": features, "runs": runs} | {k: v for k, v in given.items() if v is not None}
         if path.stem.startswith("expression"):
             _train_expression(path, features, runs, seed)
+        elif path.stem.startswith("sentence"):
+            from stream.prepare.sentences import train_on_sentences
+
+            for each in seed or [None]:
+                own = {"features": features, "runs": runs} | ({} if each is None else {"seed": each})
+                typer.echo(train_on_sentences(path, own, say))
         else:
             _train_ebmc(path, overrides, seed, variant or ["full"], resume)
 
