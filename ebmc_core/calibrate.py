@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ebmc_core.data.paired import PairedWindows
+from ebmc_core.data.sequences import Sequences
 from ebmc_core.modality import MODALITIES
 from ebmc_core.model import EBMC, inputs_from_batch, valence
 
@@ -19,30 +19,34 @@ COVERAGE = 0.9
 GRID = np.geomspace(0.25, 8, 121)
 
 
-def calibrate(model: EBMC, windows: PairedWindows, count: int = 192) -> None:
+def calibrate(model: EBMC, windows: Sequences, count: int = 192) -> None:
     """Fit the buffers of `model.calibration` on `count` sequences for each of the subsets, the empty one included."""
+    model.eval()
     with torch.no_grad():
         for number in range(2 ** len(MODALITIES)):
             subset = np.array([number >> m & 1 for m in range(len(MODALITIES))])
-            drawn = windows.draw(count, subset)
-            inner = model.represent(*inputs_from_batch(drawn.features))
-            label = torch.from_numpy(drawn.label)
-            temperature = fit_temperature(inner.logits, label)
-            score = valence(torch.softmax(inner.logits / temperature, dim=-1))
-            errors = (label - 1 - score).abs() / torch.exp(0.5 * inner.log_variance)
+            held = windows.held(count, subset)
+            inner = model.represent(*inputs_from_batch(held.features))
+            real = torch.from_numpy(held.features.valid) > 0
+            logits, label = inner.logits[real], torch.from_numpy(held.label)[real]
+            temperature = fit_temperature(logits, label)
+            score = valence(torch.softmax(logits / temperature, dim=-1))
+            errors = (label - 1 - score).abs() / torch.exp(0.5 * inner.log_variance[real])
             model.calibration.temperature[number] = temperature
-            model.calibration.interval[number] = conformal_reach(errors.flatten().numpy())
+            model.calibration.interval[number] = conformal_reach(errors.numpy())
         calibrate_unimodal(model, windows, count)
 
 
-def calibrate_unimodal(model: EBMC, windows: PairedWindows, count: int = 192, own_experts: bool = False) -> None:
+def calibrate_unimodal(model: EBMC, windows: Sequences, count: int = 192, own_experts: bool = False) -> None:
     """Fit the temperatures of the unimodal heads to the items' own labels."""
     with torch.no_grad():
-        drawn = windows.draw(count, np.ones(len(MODALITIES), np.int64))
-        inner = model.represent(*inputs_from_batch(drawn.features), own_experts=own_experts)
-        own = torch.from_numpy(drawn.own)
+        held = windows.held(count, np.ones(len(MODALITIES), np.int64))
+        device = next(model.parameters()).device
+        values, *rest = inputs_from_batch(held.features)
+        inner = model.represent([x.to(device) for x in values], *(x.to(device) for x in rest), own_experts=own_experts)
+        own, real = torch.from_numpy(held.own), torch.from_numpy(held.features.valid) > 0
         for m in range(len(MODALITIES)):
-            model.calibration.unimodal[m] = fit_temperature(inner.unimodal[m], own[..., m])
+            model.calibration.unimodal[m] = fit_temperature(inner.unimodal[m].cpu()[real], own[..., m][real])
 
 
 def fit_temperature(logits: Tensor, labels: Tensor) -> float:

@@ -26,6 +26,14 @@ class EbmcConfig:
     """Width of a block's MLP as a multiple of D."""
     context: int = 16
     """Windows that the newest window can look back on, itself included."""
+    causal: bool = True
+    """Whether a window reads the past only. A stream has nothing else; a recorded video may be read both ways."""
+    experts: str = "soft"
+    """`soft`: each modality through all experts, mixed by its router; `own`: through its own only, at a third."""
+    fusion: str = "trust"
+    """`trust`: the trust head weighs; `uniform`: all that are present weigh alike (for the ablation)."""
+    complement: bool = True
+    """Whether the modalities present fill in for those absent (CCE); without it an absent one is zero."""
     dropout: float = 0.3
     """Dropout inside the blocks and the fusion layer."""
     input_dropout: float = 0.2
@@ -39,6 +47,8 @@ class EbmcConfig:
             raise ValueError("all sizes must be positive, and the width a multiple of the heads")
         if not (0 <= self.dropout < 1 and 0 <= self.input_dropout < 1):
             raise ValueError("dropout must be in [0, 1)")
+        if self.experts not in ("soft", "own") or self.fusion not in ("trust", "uniform"):
+            raise ValueError("experts must be soft or own, and fusion trust or uniform")
 
     def to_dict(self) -> dict[str, Any]:
         """As plain numbers and strings, for JSON and TOML."""

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from ebmc_core.batch import FeatureBatch, Float
 from ebmc_core.data.arrays import CLEAN, FeatureArrays
-from ebmc_core.data.paired import SUBSETS, ItemIndex, PairedWindows, Pairing
-from ebmc_core.modality import MODALITIES, SENTIMENTS, Modality
+from ebmc_core.data.paired import ItemIndex, PairedWindows, Pairing
+from ebmc_core.data.sequences import Ints, ordered_subsets, subset_name
+from ebmc_core.metrics import accuracy, balanced_accuracy, expected_calibration_error, guess, macro_f1
+from ebmc_core.modality import MODALITIES, Modality
 from ebmc_core.model import EBMC, inputs_from_batch
-
-Ints = NDArray[np.int64]
 
 
 class SubsetFigures(NamedTuple):
@@ -55,10 +55,8 @@ def evaluate(
     pairing = Pairing(context=model.config.context)
     return Evaluation(
         {
-            "+".join(m for m, there in zip(MODALITIES, subset, strict=True) if there): _subset(
-                model, PairedWindows(arrays, split, pairing, seed), subset, count
-            )
-            for subset in sorted(SUBSETS, key=lambda row: (row.sum(), -row @ (4, 2, 1)))
+            subset_name(subset): _subset(model, PairedWindows(arrays, split, pairing, seed), subset, count)
+            for subset in ordered_subsets()
         },
         _alone(model, held_out),
         {modality: _conditions(model, held_out, modality, seed) for modality in MODALITIES},
@@ -66,30 +64,42 @@ def evaluate(
 
 
 def _subset(model: EBMC, windows: PairedWindows, subset: Ints, count: int) -> SubsetFigures:
-    drawn = windows.draw(count, subset)
+    drawn = windows.held(count, subset)
     with torch.no_grad():
         fused = model(*inputs_from_batch(drawn.features))
     probabilities, label = fused.probabilities.flatten(0, 1).numpy(), drawn.label.ravel()
     low, high = fused.interval.flatten(0, 1).numpy().T
-    guess = probabilities.argmax(-1)
+    guessed = probabilities.argmax(-1)
     return SubsetFigures(
-        float((guess == label).mean()),
-        balanced_accuracy(guess, label),
-        macro_f1(guess, label),
+        accuracy(guessed, label),
+        balanced_accuracy(guessed, label),
+        macro_f1(guessed, label),
         expected_calibration_error(probabilities, label),
         float(((low <= label - 1) & (label - 1 <= high)).mean()),
     )
 
 
 def _alone(model: EBMC, held_out: Mapping[Modality, FeatureArrays]) -> dict[str, float]:
-    """Balanced accuracy of each unimodal head on single clean windows, per data set."""
+    """Balanced accuracy of each unimodal head on single clean windows: per data set, and per gender if it says so."""
     figures: dict[str, float] = {}
     for m, modality in enumerate(MODALITIES):
         part = held_out[modality]
         for source, rows in clean_rows(part):
             unimodal = _fuse(model, held_out, {modality: rows})[1][:, m]
-            figures[f"{modality}/{source}"] = balanced_accuracy(guess(unimodal, part.label[rows]), part.label[rows])
+            label = part.label[rows]
+            guessed = guess(unimodal, label)
+            figures[f"{modality}/{source}"] = balanced_accuracy(guessed, label)
+            for gender, theirs in genders(source, part.group[rows]).items():
+                figures[f"{modality}/{source}, {gender}"] = balanced_accuracy(guessed[theirs], label[theirs])
     return figures
+
+
+def genders(source: str, group: NDArray[np.str_]) -> dict[str, NDArray[np.bool_]]:
+    """Which rows `[n]` are of women and which of men, for data that says so: actors of RAVDESS are men where odd."""
+    if source != "ravdess":
+        return {}
+    odd = np.array([int(name.rpartition("-")[2]) % 2 == 1 for name in group])
+    return {name: rows for name, rows in (("women", ~odd), ("men", odd)) if rows.any()}
 
 
 def clean_rows(part: FeatureArrays) -> list[tuple[str, Ints]]:
@@ -137,31 +147,6 @@ def _fuse(
     with torch.no_grad():
         fused = model(*inputs_from_batch(batch))
     return fused.trust[:, 0].numpy(), fused.unimodal[:, 0].numpy()
-
-
-def guess(probabilities: Float, label: Ints) -> Ints:
-    """The likeliest class among those the data set has at all (MOSI knows no neutral)."""
-    known = np.isin(np.arange(len(SENTIMENTS)), label)
-    return np.where(known, probabilities, -1).argmax(-1)
-
-
-def balanced_accuracy(guess: Ints, label: Ints) -> float:
-    """Mean recall over the classes that occur in label `[n]`."""
-    return float(np.mean([(guess[label == c] == c).mean() for c in np.unique(label)]))
-
-
-def macro_f1(guess: Ints, label: Ints) -> float:
-    """Mean F1 over the classes that occur in label `[n]`."""
-    classes = np.unique(label)
-    scores = [2 * ((guess == c) & (label == c)).sum() / ((guess == c).sum() + (label == c).sum()) for c in classes]
-    return float(np.mean(scores))
-
-
-def expected_calibration_error(probabilities: Float, label: Ints, bins: int = 15) -> float:
-    """Mean distance of confidence from accuracy over equally wide bins of confidence; probabilities `[n, C]`."""
-    confidence, right = probabilities.max(-1), probabilities.argmax(-1) == label
-    of_bin = np.minimum((confidence * bins).astype(int), bins - 1)
-    return float(sum(abs((right - confidence)[of_bin == b].sum()) for b in range(bins)) / len(label))
 
 
 def table(*seeds: Evaluation) -> str:

@@ -52,8 +52,8 @@ class StackedMLP(nn.Sequential):
         )
 
 
-class CausalAttention(nn.Module):
-    """Attention of one modality's windows on their past, in every expert at once.
+class WindowAttention(nn.Module):
+    """Attention of one modality's windows on one another (those that `keys` allow), in every expert at once.
 
     A learned bias per head and distance carries the order of the windows: it depends on nothing but the distance,
     so padding in front changes no bit.
@@ -69,7 +69,7 @@ class CausalAttention(nn.Module):
         slopes = torch.linspace(0.02, 0.5, heads)[:, None] * -torch.arange(context)  # near windows matter more at first
         self.recency = nn.Parameter(slopes.repeat(experts, 1, 1))  # [E, H, context]
         steps = torch.arange(context)
-        self.register_buffer("distance", (steps[:, None] - steps[None, :]).clamp(min=0), persistent=False)
+        self.register_buffer("distance", (steps[:, None] - steps[None, :]).abs(), persistent=False)
 
     def forward(self, x: Tensor, keys: Tensor, newest: bool = False) -> Tensor:
         """x: `[E, N, L, D]`. keys: `[E or 1, N, L, L]`, 1 where the row's window may read the column's window.
@@ -95,12 +95,12 @@ class CausalAttention(nn.Module):
 
 
 class ExpertBlock(nn.Module):
-    """A pre-norm residual block: attention on the past, then an MLP; `[E, N, L, D] -> [E, N, L, D]`."""
+    """A pre-norm residual block: attention on other windows, then an MLP; `[E, N, L, D] -> [E, N, L, D]`."""
 
     def __init__(self, experts: int, width: int, heads: int, context: int, ratio: int, dropout: float) -> None:
         super().__init__()
         self.attention_norm = StackedNorm(experts, width)
-        self.attention = CausalAttention(experts, width, heads, context)
+        self.attention = WindowAttention(experts, width, heads, context)
         self.mlp_norm = StackedNorm(experts, width)
         self.mlp = StackedMLP(experts, width, ratio * width, width, dropout)
         self.dropout = nn.Dropout(dropout)

@@ -14,8 +14,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ebmc_core.errors import CheckpointError
-from ebmc_core.expression import ExpressionNet
-from ebmc_core.face import ANCHORS, BLENDSHAPES, CROP, EMBEDDING, EMOTIONS, POINTS
+from ebmc_core.expression import ExpressionNet, Looks
+from ebmc_core.face import ANCHORS, BLENDSHAPES, CROP, EMBEDDING, EMOTIONS, POINTS, PORTRAIT, PORTRAIT_ANCHORS, TEXTURE
 from ebmc_core.modality import SENTIMENTS
 
 
@@ -33,6 +33,7 @@ def save_expression(
     described = {
         "network": {"directions": list(net.directions)},
         "crop": {"side": CROP, "anchors": ANCHORS, "colour": "grey"},
+        "portrait": {"side": PORTRAIT, "anchors": PORTRAIT_ANCHORS, "colour": "RGB", "texture": TEXTURE},
         "outputs": {"embedding": EMBEDDING, "emotion": EMOTIONS, "sentiment": [str(name) for name in SENTIMENTS]},
         "training": training,
         "metrics": {
@@ -56,7 +57,7 @@ def load_expression(folder: Path) -> ExpressionNet:
 
 
 def onnx_from_expression(net: ExpressionNet, path: Path) -> None:
-    """Export crops, shapes and blendshapes -> embedding, emotion and sentiment, and compare with torch.
+    """Export looks -> embedding, emotion, sentiment and whether the face is covered, and compare with torch.
 
     Raises `CheckpointError` when they differ by more than 1e-4 on noisy or flat crops.
     """
@@ -65,7 +66,7 @@ def onnx_from_expression(net: ExpressionNet, path: Path) -> None:
 
     from ebmc_core.graph import without_traces
 
-    model, faces = _Probabilities(net).eval(), _examples()
+    model, faces = _Probabilities(net).eval(), _examples()._asdict()
     batch = torch.export.Dim("batch")
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it announces every absent torchvision operator
     with warnings.catch_warnings():
@@ -74,7 +75,7 @@ def onnx_from_expression(net: ExpressionNet, path: Path) -> None:
             model,
             tuple(faces.values()),
             input_names=list(faces),
-            output_names=["embedding", "emotion", "sentiment"],
+            output_names=["embedding", "emotion", "sentiment", "covered"],
             dynamic_shapes={name: {0: batch} for name in faces},
             dynamo=True,
             verbose=False,
@@ -90,13 +91,17 @@ def onnx_from_expression(net: ExpressionNet, path: Path) -> None:
             raise CheckpointError(f"the exported graph differs from torch by {np.max(gaps):.1e}")
 
 
-def _examples() -> dict[str, Tensor]:
+def _examples() -> Looks:
     """Inputs to trace and to compare with: flat, striped and noisy crops."""
     rng = torch.Generator().manual_seed(0)
     crops = torch.randint(0, 256, (4, CROP, CROP), dtype=torch.uint8, generator=rng)
     crops[0], crops[1, :, ::2], crops[2, 20:] = 0, 90, 200
-    shapes, blendshapes = torch.randn(4, POINTS, 3, generator=rng), torch.rand(4, BLENDSHAPES, generator=rng)
-    return {"crops": crops, "shapes": shapes, "blendshapes": blendshapes}
+    return Looks(
+        crops=crops,
+        textures=torch.rand(4, *TEXTURE, generator=rng) * 6,
+        shapes=torch.randn(4, POINTS, 3, generator=rng),
+        blendshapes=torch.rand(4, BLENDSHAPES, generator=rng),
+    )
 
 
 class _Probabilities(nn.Module):
@@ -106,6 +111,8 @@ class _Probabilities(nn.Module):
         super().__init__()
         self.net = net
 
-    def forward(self, crops: Tensor, shapes: Tensor, blendshapes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        said = self.net(crops, shapes, blendshapes)
-        return said.embedding, said.emotion.softmax(dim=1), said.sentiment.softmax(dim=1)
+    def forward(
+        self, crops: Tensor, textures: Tensor, shapes: Tensor, blendshapes: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        said = self.net(Looks(crops, textures, shapes, blendshapes))
+        return said.embedding, said.emotion.softmax(dim=1), said.sentiment.softmax(dim=1), said.covered.sigmoid()

@@ -1,7 +1,7 @@
 """The losses of EBMC, one function a mechanism, masked by what was there. They live outside the model's forward.
 
-Implemented: the task, MSD (Eq. 1-5), CCE (Eq. 6-7) and IMTD (Eq. 13-16), each as section 9.4 of the method rebuilds
-it. EMC (Eq. 8-12) is not here yet.
+The task, MSD (Eq. 1-5), CCE (Eq. 6-7) and IMTD (Eq. 13-16), each as section 9.4 of the method rebuilds it. EMC
+(Eq. 8-12) has running statistics and a file of its own: `energy.py`.
 
 Axes: `M` modalities, `B` streams, `L` windows, `N` any set of positions, `C` classes, `P`, `D` widths.
 """
@@ -77,6 +77,11 @@ def reconstruct(filled: Tensor, own: Tensor, hidden: Tensor) -> Tensor:
     filled, own: `[M, B, L, D]`; hidden: `[M, B, L]`, 1 where the modality was there and was hidden from the generator.
     """
     return masked_mean((filled - own.detach()).square().mean(-1), hidden)
+
+
+def entropy(probabilities: Tensor) -> Tensor:
+    """`u_m` of Eq. 8, the teacher's doubt in nats; `[..., C] -> [...]`."""
+    return -torch.xlogy(probabilities, probabilities).sum(-1)
 
 
 def balance(router: Tensor, present: Tensor) -> Tensor:

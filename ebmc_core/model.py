@@ -1,7 +1,7 @@
 """EBMC: enhance, then balance. One network for every availability of the modalities, causal, trust inside the forward.
 
 Independent implementation after He et al., "Enhance-then-Balance Modality Collaboration for Robust Multimodal
-Sentiment Analysis", CVPR 2026, arXiv 2604.12518. Energy coordination (EMC) acts on training only and is not here yet.
+Sentiment Analysis", CVPR 2026, arXiv 2604.12518. Energy coordination (EMC) acts on training only: see `energy.py`.
 
 Axes: `M` modalities, `B` streams, `L` windows (oldest first), `D` hidden width, `P` part width, `C` classes.
 """
@@ -18,7 +18,8 @@ from ebmc_core.config import EbmcConfig
 from ebmc_core.disentangle import Disentangle
 from ebmc_core.experts import Experts, StackedLinear, StackedNorm
 from ebmc_core.modality import MODALITIES, SENTIMENTS
-from ebmc_core.trust import AGE_SCALES, TrustHead, encode_age
+from ebmc_core.novelty import Novelty
+from ebmc_core.trust import AGE_SCALES, TrustHead, encode_age, uniform_trust
 
 OUTLIER = 6.0  # standard deviations; a feature beyond is a fault of a sensor, not evidence
 FILL_LIMIT = 0.25  # most that a filled-in vector may weigh in the concatenation path
@@ -83,12 +84,11 @@ class Standardise(nn.Module):
 
 
 class Projection(nn.Module):
-    """Features to tokens: `f_m = LN(W_m standardise(x_m)) + e_m + time(age)`, a learned token where m is absent."""
+    """Features to tokens: `f_m = LN(W_m x_m) + e_m + time(age)`, a learned token where m is absent; x standardised."""
 
     def __init__(self, config: EbmcConfig) -> None:
         super().__init__()
         count, width = len(MODALITIES), config.width
-        self.standardise = nn.ModuleList(Standardise(config.widths[modality]) for modality in MODALITIES)
         self.linear = nn.ModuleList(nn.Linear(config.widths[modality], width) for modality in MODALITIES)
         self.dropout = nn.Dropout(config.input_dropout)
         self.norm = StackedNorm(count, width)
@@ -96,12 +96,9 @@ class Projection(nn.Module):
         self.missing = nn.Parameter(torch.randn(count, 1, 1, width) * 0.02)
         self.time = StackedLinear(count, len(AGE_SCALES), width)
 
-    def forward(self, values: Sequence[Tensor], present: Tensor, age: Tensor) -> Tensor:
-        """values: per modality `[B, L, d_m]`; present, age `[M, B, L]`. Returns tokens `[M, B, L, D]`."""
-        projected = [
-            linear(self.dropout(standardise(x, here)))
-            for linear, standardise, x, here in zip(self.linear, self.standardise, values, present, strict=True)
-        ]
+    def forward(self, standard: Sequence[Tensor], present: Tensor, age: Tensor) -> Tensor:
+        """standard: per modality `[B, L, d_m]`; present, age `[M, B, L]`. Returns tokens `[M, B, L, D]`."""
+        projected = [linear(self.dropout(x)) for linear, x in zip(self.linear, standard, strict=True)]
         tokens = self.norm(torch.stack(projected))
         tokens = torch.where(present.unsqueeze(-1) > 0, tokens, self.missing)
         return tokens + self.modality + self.time(encode_age(age))
@@ -173,6 +170,8 @@ class EBMC(nn.Module):
         super().__init__()
         self.config = config
         count, width, classes = len(MODALITIES), config.width, len(SENTIMENTS)
+        self.standardise = nn.ModuleList(Standardise(config.widths[modality]) for modality in MODALITIES)
+        self.novelty = nn.ModuleList(Novelty(config.widths[modality]) for modality in MODALITIES)
         self.projection = Projection(config)
         self.experts = Experts(count, width, config.depth, config.heads, config.context, config.ratio, config.dropout)
         self.disentangle = Disentangle(count, width, config.part)
@@ -218,18 +217,49 @@ class EBMC(nn.Module):
         """
         here = observed(present, valid)  # [M, B, L]
         age, quality = age.permute(2, 0, 1), quality.permute(2, 0, 1) * here
-        tokens = self.projection(values, here, age)
-        past = torch.ones(tokens.shape[2], tokens.shape[2], device=here.device).tril()
-        own, router = self.experts(tokens, here.unsqueeze(-2) * past, own_experts, newest)
+        standard = [layer(x, there) for layer, x, there in zip(self.standardise, values, here, strict=True)]
+        tokens = self.projection(standard, here, age)
+        own_only = own_experts or self.config.experts == "own"
+        own, router = self.experts(tokens, here.unsqueeze(-2) * self.readable(tokens), own_only, newest)
         if newest:
             here, age, quality = here[..., -1:], age[..., -1:], quality[..., -1:]
+            standard = [x[:, -1:] for x in standard]
         shared, specific = self.disentangle(own)
-        filled, completed = self.complement(own, shared, specific, here)
-        trust = self.trust(completed, age, quality, here)
+        filled, completed = self.completed(own, shared, specific, here)
+        trust = self.trusted(completed, standard, age, quality, here)
         fused = self.fusion(completed, trust, quality, here)
         log_variance = self.spread(fused).squeeze(-1).clamp(*LOG_VARIANCE)
         unimodal = self.unimodal(own)
         return Representation(own, filled, shared, specific, router, trust, self.head(fused), log_variance, unimodal)
+
+    def readable(self, tokens: Tensor) -> Tensor:
+        """`[L, L]`, 1 where the row's window may read the column's."""
+        every = torch.ones(tokens.shape[2], tokens.shape[2], device=tokens.device)
+        return every.tril() if self.config.causal else every
+
+    def completed(self, own: Tensor, shared: Tensor, specific: Tensor, here: Tensor) -> tuple[Tensor, Tensor]:
+        """CCE: what the others make of each modality, and each modality completed by it; `[M, B, L, D]` both."""
+        if self.config.complement:
+            return self.complement(own, shared, specific, here)
+        nothing = torch.zeros_like(own)
+        return nothing, torch.where(here.unsqueeze(-1) > 0, own, nothing)
+
+    def trusted(
+        self, completed: Tensor, standard: Sequence[Tensor], age: Tensor, quality: Tensor, here: Tensor
+    ) -> Tensor:
+        """The weights that fuse, `[M, B, L]`: of the trust head, or all alike."""
+        if self.config.fusion == "uniform":
+            return uniform_trust(here)
+        measured = [layer(x) for layer, x in zip(self.novelty, standard, strict=True)]
+        novelty, excess = (torch.stack(parts) for parts in zip(*measured, strict=True))
+        return self.trust(completed, novelty, excess, age, quality, here)
+
+    def fit(self, values: Sequence[Tensor]) -> None:
+        """Take the statistics of the training features, per modality `[N, d_m]`, before any step is made."""
+        for standardise, novelty, rows in zip(self.standardise, self.novelty, values, strict=True):
+            assert isinstance(standardise, Standardise) and isinstance(novelty, Novelty)
+            standardise.fit(rows)
+            novelty.fit(standardise(rows, torch.ones(len(rows))))
 
 
 class NewestWindow(nn.Module):

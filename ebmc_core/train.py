@@ -1,247 +1,243 @@
-"""Training of the live model: Stage I teaches the experts, Stage II the whole, with a frozen Stage I as teacher.
+"""The training loop: two stages of epochs, each ended by validation; it stops anywhere and resumes bit for bit.
 
-The loop is `train`; what it minimises is `stage_one` and `stage_two`. The epoch is chosen on the validation split.
+A run folder holds `config.json` (what was asked), `metrics.csv` (a row an epoch), `state.pt` (everything the next epoch
+depends on, until the run is done) and at the end `checkpoint/`.
 """
 
 import copy
 import csv
+import json
+import os
 import time
-import tomllib
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from ebmc_core import losses
-from ebmc_core.calibrate import calibrate, calibrate_unimodal
+from ebmc_core.calibrate import calibrate
 from ebmc_core.checkpoint import save_checkpoint
 from ebmc_core.config import EbmcConfig
-from ebmc_core.data.arrays import FeatureArrays, load_arrays
-from ebmc_core.data.paired import PairedBatch, PairedWindows, Pairing
+from ebmc_core.data.arrays import load_arrays
+from ebmc_core.data.disturb import Disturbance
+from ebmc_core.data.mosi import MosiVideos, read_mosi
+from ebmc_core.data.paired import PairedWindows
+from ebmc_core.data.sequences import Sequences
+from ebmc_core.energy import Energy
 from ebmc_core.errors import DataError
-from ebmc_core.modality import MODALITIES, Modality
-from ebmc_core.model import EBMC, Inputs, Representation, Standardise, inputs_from_batch, observed
+from ebmc_core.modality import MODALITIES
+from ebmc_core.model import EBMC
+from ebmc_core.objectives import Teacher, example_from_batch, stage_one, stage_two, validate
+from ebmc_core.train_config import TrainConfig
 
 Report = Callable[[str], None]
+Row = dict[str, float]
+
+STATE, METRICS, CONFIG, CHECKPOINT = "state.pt", "metrics.csv", "config.json", "checkpoint"
 
 
-@dataclass(frozen=True, slots=True)
-class LossWeights:
-    """Weights of the losses beside the fused cross entropy. The paper has MSD 0.5, CCE 0.1 and IMTD 0.1."""
+class TrainingData(NamedTuple):
+    """train: with the run's seed; validation: the same for all; rows: per modality `[N, d_m]`, for statistics."""
 
-    unimodal: float = 0.5
-    spread: float = 0.2
-    msd: float = 0.1
-    redundancy: float = 0.1
-    specific: float = 0.1
-    cce: float = 0.1
-    trust: float = 0.5
-    distil: float = 0.1
-    balance: float = 0.01
+    train: Sequences
+    validation: Sequences
+    rows: list[Tensor]
 
 
-@dataclass(frozen=True, slots=True)
-class TrainConfig:
-    """One training run; a TOML file has these keys, with tables `model`, `pairing` and `weights`."""
-
-    name: str = "live-en-1"
-    """What the checkpoint is called in events."""
-    features: Path = Path("features")
-    """Folder of the feature arrays."""
-    runs: Path = Path("runs")
-    """Folder that gets a folder for this run."""
-    seed: int = 1
-    threads: int = 1
-    batch: int = 64
-    steps: int = 40
-    """Batches in an epoch."""
-    stage_one: int = 15
-    """Most epochs of Stage I."""
-    stage_two: int = 30
-    """Most epochs of Stage II."""
-    patience: int = 6
-    """Epochs without a better validation loss that end a stage."""
-    learning_rate: float = 5e-4
-    weight_decay: float = 0.02
-    clip: float = 1.0
-    validation: int = 384
-    """Sequences that every epoch is validated on."""
-    model: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    """Fields of `EbmcConfig`; the feature widths come from the arrays."""
-    pairing: Pairing = field(default_factory=Pairing)
-    weights: LossWeights = field(default_factory=LossWeights)
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain JSON values, for the checkpoint; folders are left out, they mean nothing elsewhere."""
-        plain = asdict(self)
-        return {key: value for key, value in plain.items() if not isinstance(value, Path)}
+def load_training_data(config: TrainConfig) -> TrainingData:
+    """Read and check what the configuration asks for. Raises `DataError` before anything is trained."""
+    calm = Disturbance(only=config.disturbance.only)
+    if config.data == "mosi":
+        mosi, context = read_mosi(config.features / "mosi.npz", config.text), config.model.get("context", 63)
+        splits = (
+            MosiVideos(mosi, "train", context, config.seed, config.disturbance, config.soften),
+            MosiVideos(mosi, "validation", context, 0, calm, config.soften),
+        )
+        rows = [mosi.of_split("train").values[modality] for modality in MODALITIES]
+    else:
+        arrays = load_arrays(config.features)
+        splits = (
+            PairedWindows(arrays, "train", config.pairing, config.seed, config.disturbance),
+            PairedWindows(arrays, "validation", config.pairing, 0, config.disturbance),
+        )
+        rows = [arrays[modality].of_split("train").values for modality in MODALITIES]
+    return TrainingData(*splits, [torch.from_numpy(values) for values in rows])
 
 
-def read_train_config(path: Path, **overrides: Any) -> TrainConfig:
-    """Read a TOML file; keyword arguments stand over it. Raises `DataError` for keys and values that do not exist."""
+def new_model(config: TrainConfig, rows: list[Tensor]) -> EBMC:
+    """A model for features of these widths, its statistics fitted to them. rows: per modality `[N, d_m]`."""
+    widths = {modality: values.shape[1] for modality, values in zip(MODALITIES, rows, strict=True)}
+    context = config.model.get("context", 63) if config.data == "mosi" else config.pairing.context
+    fields: dict[str, Any] = {**config.model, "context": context, "widths": widths}
     try:
-        content = {**tomllib.loads(path.read_text(encoding="utf-8")), **overrides}
-        for name, kind in (("features", Path), ("runs", Path)):
-            if name in content:
-                content[name] = kind(content[name])
-        if "pairing" in content:
-            pairing = dict(content["pairing"])
-            pairing["next_item"] = tuple(pairing.get("next_item", Pairing().next_item))
-            content["pairing"] = Pairing(**pairing)
-        if "weights" in content:
-            content["weights"] = LossWeights(**content["weights"])
-        return TrainConfig(**content)
-    except (OSError, ValueError, TypeError) as error:
-        raise DataError(f"{path} is not a training configuration: {error}") from error
-
-
-class Teacher:
-    """The frozen Stage I network. Held outside the student's modules, so that no switch of mode or save reaches it."""
-
-    def __init__(self, model: EBMC, windows: PairedWindows) -> None:
-        self.model = copy.deepcopy(model).eval().requires_grad_(False)
-        calibrate_unimodal(self.model, windows, own_experts=True)
-
-    @torch.no_grad()
-    def __call__(self, inputs: Inputs) -> Tensor:
-        """Calibrated probabilities of each modality alone, `[M, B, L, C]`."""
-        inner = self.model.represent(*inputs, own_experts=True)
-        return torch.softmax(inner.unimodal / self.model.calibration.unimodal.view(-1, 1, 1, 1), dim=-1)
-
-
-def train(config: TrainConfig, report: Report) -> Path:
-    """Train, calibrate and save; returns the run's folder, with `metrics.csv` and `checkpoint/`. Raises `DataError`."""
-    torch.manual_seed(config.seed)
-    torch.set_num_threads(config.threads)
-    arrays = load_arrays(config.features)
-    model = new_model(config, arrays)
-    windows = PairedWindows(arrays, "train", config.pairing, config.seed)
-    # the same validation windows for every seed and epoch
-    fixed = PairedWindows(arrays, "validation", config.pairing, seed=0)
-    validation = fixed.draw(config.validation)
-    run = config.runs / f"{config.name}-seed{config.seed}"
-    run.mkdir(parents=True, exist_ok=True)
-    rows: list[dict[str, float]] = []
-    teacher: Teacher | None = None
-    for stage, epochs in ((1, config.stage_one), (2, config.stage_two)):
-        for row in run_stage(model, teacher, windows, validation, config, epochs):
-            rows.append({"stage": stage, **row})
-            report("  ".join(f"{key} {value:g}" for key, value in rows[-1].items()))
-        teacher = Teacher(model, fixed)
-    calibrate(model, fixed)
-    _write_metrics(run / "metrics.csv", rows)
-    save_checkpoint(run / "checkpoint", config.name, model, config.to_dict())
-    return run
-
-
-def new_model(config: TrainConfig, arrays: Mapping[Modality, FeatureArrays]) -> EBMC:
-    """A model for these arrays, its standardisation fitted to their training split."""
-    shape = {**config.model, "context": config.pairing.context}
-    model = EBMC(EbmcConfig(widths={modality: arrays[modality].width for modality in MODALITIES}, **shape))
-    for layer, modality in zip(model.projection.standardise, MODALITIES, strict=True):
-        assert isinstance(layer, Standardise)
-        layer.fit(torch.from_numpy(arrays[modality].of_split("train").values))
+        shape = EbmcConfig(**fields)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"the table model of the training configuration: {error}") from error
+    model = EBMC(shape)
+    model.fit(rows)
     return model
 
 
-def run_stage(
-    model: EBMC,
-    teacher: Teacher | None,
-    windows: PairedWindows,
-    validation: PairedBatch,
-    config: TrainConfig,
-    epochs: int,
-) -> Iterator[dict[str, float]]:
-    """Epochs until validation stops improving; leaves the model at its best one. Yields a row of figures for each."""
-    optimiser = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, max(epochs, 1), config.learning_rate / 20)
-    best, best_loss, since = copy.deepcopy(model.state_dict()), float("inf"), 0
-    for epoch in range(1, epochs + 1):
+def train(config: TrainConfig, report: Report, resume: bool = False) -> Path:
+    """Train, calibrate and save; returns the run's folder. Raises `DataError`.
+
+    `resume` goes on where a run of the same configuration was stopped, and gives the weights that it would have given.
+    """
+    torch.manual_seed(config.seed)
+    torch.set_num_threads(config.threads)
+    data = load_training_data(config)
+    training = Training(config, data)
+    run = config.run
+    if resume:
+        training.restore(run)
+    run.mkdir(parents=True, exist_ok=True)
+    (run / CONFIG).write_text(json.dumps(config.to_dict(), indent=2) + "\n", encoding="utf-8")
+    for row in training.epochs():
+        write_metrics(run / METRICS, training.rows)
+        training.save(run)
+        report("  ".join(f"{key} {value:.4g}" for key, value in row.items()))
+    model = training.model.cpu()
+    calibrate(model, data.validation)
+    save_checkpoint(run / CHECKPOINT, config.name, model, config.to_dict())
+    (run / STATE).unlink(missing_ok=True)
+    return run
+
+
+class Training:
+    """Everything that changes while a run goes on, one epoch at a time."""
+
+    def __init__(self, config: TrainConfig, data: TrainingData) -> None:
+        self.config, self.data = config, data
+        self.device = torch.device(device_of(config.device))
+        self.model = new_model(config, data.rows).to(self.device)
+        self.energy = Energy(len(MODALITIES), config.energy).to(self.device)
+        # drawn from a source of its own: how often a run is resumed must not change what it is judged by
+        self.judge = example_from_batch(data.validation.mixed(config.validation), self.device)
+        self.teacher: Teacher | None = None
+        self.rows: list[Row] = []
+        self._begin(1)
+
+    def _begin(self, stage: int) -> None:
+        """A stage: a new optimiser, and no best epoch yet."""
+        config = self.config
+        self.stage, self.epoch, self.since, self.best_loss = stage, 0, 0, float("inf")
+        self.longest = config.stage_one if stage == 1 else config.stage_two
+        self.optimiser = torch.optim.AdamW(
+            self.model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay
+        )
+        self.schedule = torch.optim.lr_scheduler.CosineAnnealingLR(
+            self.optimiser, self.longest, config.learning_rate / 20
+        )
+        self.average = copy.deepcopy(self.model).requires_grad_(False)
+        self.best = copy.deepcopy(self.model.state_dict())
+
+    def epochs(self) -> Iterator[Row]:
+        """Epochs until validation stops improving in both stages; leaves the model at its best one."""
+        while True:
+            if self.epoch >= self.longest or self.since >= self.config.patience:
+                self.model.load_state_dict(self.best)
+                if self.stage == 2:
+                    return
+                self.teacher = Teacher(self.model, self.data.validation)
+                self._begin(2)
+            yield self.one_epoch()
+
+    def one_epoch(self) -> Row:
+        """Steps, then validation; remembers the weights if they are the best so far."""
         began, total = time.monotonic(), 0.0
-        model.train()
-        for _ in range(config.steps):
-            batch = windows.draw(config.batch)
-            loss = stage_two(model, teacher, batch, config) if teacher else stage_one(model, batch, config)
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
-            optimiser.step()
-            total += loss.item()
-        schedule.step()
-        figures = validate(model, validation, own_experts=teacher is None)
-        yield {"epoch": epoch, "loss": total / config.steps, **figures, "seconds": time.monotonic() - began}
-        since += 1
-        if figures["validation"] < best_loss:
-            best, best_loss, since = copy.deepcopy(model.state_dict()), figures["validation"], 0
-        if since >= config.patience:
-            break
-    model.load_state_dict(best)
+        self.model.train()
+        for _ in range(self.config.steps):
+            total += self.step()
+        self.schedule.step()
+        self.epoch += 1
+        judged = self.average if self.config.averaging else self.model
+        figures = validate(judged, self.judge, own_experts=self.teacher is None)
+        self.since += 1
+        if figures["validation"] < self.best_loss:
+            self.best, self.best_loss, self.since = copy.deepcopy(judged.state_dict()), figures["validation"], 0
+        row = {"stage": self.stage, "epoch": self.epoch, "loss": total / self.config.steps, **figures}
+        self.rows.append({**row, "seconds": time.monotonic() - began})
+        return self.rows[-1]
+
+    def step(self) -> float:
+        """One batch; returns its loss. In mixed precision the products are in bfloat16, weights stay in float32."""
+        config = self.config
+        example = example_from_batch(self.data.train.draw(config.batch), self.device)
+        mixed = config.precision == "bfloat16"
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=mixed):
+            if self.teacher is None:
+                loss = stage_one(self.model, example, config)
+            else:
+                loss = stage_two(self.model, self.teacher, self.energy, example, config)
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), config.clip)
+        self.optimiser.step()
+        if config.averaging:
+            with torch.no_grad():
+                for mean, now in zip(self.average.parameters(), self.model.parameters(), strict=True):
+                    mean.lerp_(now, 1 - config.averaging)
+        return loss.item()
+
+    def save(self, run: Path) -> None:
+        """Write the state beside what it replaces, then in its place: a run that is killed keeps the last epoch."""
+        partial = run / (STATE + ".partial")
+        torch.save(self.state(), partial)
+        os.replace(partial, run / STATE)
+
+    def state(self) -> dict[str, Any]:
+        """All of it, as tensors and plain values."""
+        return {
+            "config": self.config.to_dict(),
+            "progress": [self.stage, self.epoch, self.since, self.best_loss],
+            "rows": self.rows,
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "best": self.best,
+            "teacher": self.teacher and self.teacher.model.state_dict(),
+            "energy": self.energy.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "dropout": torch.get_rng_state(),
+            "draws": self.data.train.generator.bit_generator.state,
+        }
+
+    def restore(self, run: Path) -> None:
+        """Take up the state of a run of the same configuration. Raises `DataError` where there is none."""
+        path = run / STATE
+        if (run / CHECKPOINT).is_dir() and not path.exists():
+            raise DataError(f"{run} is done; train with another seed or name, or remove that folder")
+        try:
+            state = torch.load(path, map_location=self.device, weights_only=True)
+        except FileNotFoundError as error:
+            raise DataError(f"{run} holds no {STATE} to resume from; leave --resume out to begin") from error
+        except (RuntimeError, OSError, EOFError, ValueError) as error:
+            raise DataError(f"{path} is damaged; leave --resume out to begin anew") from error
+        if state["config"] != self.config.to_dict():
+            raise DataError(f"{run} was begun with another configuration; see its {CONFIG}")
+        stage, epoch, since, best_loss = state["progress"]
+        if state["teacher"]:
+            self.teacher = Teacher(self.model, self.data.validation)
+            self.teacher.model.load_state_dict(state["teacher"])
+            self._begin(2)
+        self.stage, self.epoch, self.since, self.best_loss = stage, epoch, since, best_loss
+        self.rows, self.best = state["rows"], state["best"]
+        for part in ("model", "average", "energy", "optimiser", "schedule"):
+            getattr(self, part).load_state_dict(state[part])
+        torch.set_rng_state(state["dropout"].cpu())
+        self.data.train.generator.bit_generator.state = state["draws"]
 
 
-def stage_one(model: EBMC, batch: PairedBatch, config: TrainConfig) -> Tensor:
-    """Each modality through its own expert: unimodal task, MSD, CCE."""
-    inputs = inputs_from_batch(batch.features)
-    inner = model.represent(*inputs, own_experts=True)
-    return auxiliary(model, inner, inputs, batch, replace(config.weights, unimodal=1.0))
+def device_of(name: str) -> str:
+    """`cpu` or `cuda`. Raises `DataError` when a GPU is asked for that is not there."""
+    if name == "cuda" and not torch.cuda.is_available():
+        raise DataError("device is cuda, but torch finds no GPU; say cpu or auto")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
 
 
-def stage_two(model: EBMC, teacher: Teacher, batch: PairedBatch, config: TrainConfig) -> Tensor:
-    """All experts: the fused task and IMTD beside what Stage I had."""
-    inputs, weights = inputs_from_batch(batch.features), config.weights
-    label = torch.from_numpy(batch.label)
-    inner = model.represent(*inputs)
-    here = observed(inputs.present, inputs.valid)
-    something = here.amax(0)
-    taught = teacher(inputs)
-    target = losses.teacher_trust(taught, label, here, inputs.quality.permute(2, 0, 1))
-    return (
-        losses.classify(inner.logits, label, something)
-        + weights.spread * losses.spread(inner.logits, inner.log_variance, label, something)
-        + weights.trust * losses.follow_trust(inner.trust, target)
-        + weights.distil * losses.distil(inner.logits, taught, target)
-        + weights.balance * losses.balance(inner.router, here)
-        + auxiliary(model, inner, inputs, batch, weights)
-    )
-
-
-def auxiliary(model: EBMC, inner: Representation, inputs: Inputs, batch: PairedBatch, weights: LossWeights) -> Tensor:
-    """What both stages share: unimodal heads, MSD, and CCE with simulated absence."""
-    here = observed(inputs.present, inputs.valid)
-    label, own = torch.from_numpy(batch.label), torch.from_numpy(batch.own).permute(2, 0, 1)
-    hidden = here * (torch.rand_like(here) < 0.3)  # [M, B, L]
-    filled = model.complement.fill(inner.shared, inner.specific, here - hidden)
-    newest = label[:, -1]  # one window a sequence, so that no window repels its own neighbours
-    return (
-        weights.unimodal * losses.classify(inner.unimodal, own, here)
-        + weights.msd * losses.invariance(inner.shared[:, :, -1], here[:, :, -1], newest[:, None] != newest)
-        + weights.redundancy * losses.redundancy(inner.shared, inner.specific, here)
-        + weights.specific * losses.classify(model.specific(inner.specific), own, here)
-        + weights.cce * losses.reconstruct(filled, inner.own, hidden)
-    )
-
-
-@torch.no_grad()
-def validate(model: EBMC, batch: PairedBatch, own_experts: bool) -> dict[str, float]:
-    """Cross entropies on the validation windows; `validation` is what the epoch is chosen by."""
-    model.eval()
-    inputs = inputs_from_batch(batch.features)
-    label, own = torch.from_numpy(batch.label), torch.from_numpy(batch.own).permute(2, 0, 1)
-    inner = model.represent(*inputs, own_experts=own_experts)
-    here = observed(inputs.present, inputs.valid)
-    alone = {str(m): losses.classify(inner.unimodal[i], own[i], here[i]).item() for i, m in enumerate(MODALITIES)}
-    unimodal = sum(alone.values()) / len(alone)
-    if own_experts:
-        return {"validation": unimodal, **alone}
-    something = here.amax(0)
-    fused = losses.classify(inner.logits, label, something).item()
-    accuracy = losses.masked_mean((inner.logits.argmax(-1) == label).float(), something).item()
-    return {"validation": fused + 0.5 * unimodal, "fused": fused, "accuracy": accuracy, **alone}
-
-
-def _write_metrics(path: Path, rows: list[dict[str, float]]) -> None:
+def write_metrics(path: Path, rows: list[Row]) -> None:
+    """All rows so far as CSV; a stage's own columns are empty in the other stage."""
     names = list(dict.fromkeys(key for row in rows for key in row))
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, names)

@@ -1,5 +1,6 @@
 """Train the expression network on the portraits of `faces.npz` (see `stream.prepare.faces`).
 
+What the network looks at is fixed, so the views of all faces are computed once, and only what it concludes is trained.
 Early stopping and every choice look at validation people; test people are looked at once, after the last epoch.
 """
 
@@ -19,14 +20,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ebmc_core.augment import augmented
 from ebmc_core.errors import DataError
-from ebmc_core.expression import ExpressionNet
+from ebmc_core.expression import ExpressionNet, ExpressionOutput, Looks
 from ebmc_core.expression_checkpoint import save_expression
-from ebmc_core.face import CROP, MARGIN, SENTIMENT_OF_EMOTION
+from ebmc_core.face import CROP, SENTIMENT_OF_EMOTION, TEXTURE
 
 NO_SENTIMENT = -1
-ARRAYS = ("crops", "shapes", "blendshapes", "emotion", "group", "condition")
+ARRAYS = ("crops", "textures", "shapes", "blendshapes", "emotion", "group", "condition")
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class ExpressionTrainConfig:
     patience: int = 12
     """Epochs without a better validation balanced accuracy before it stops."""
     draws: int = 6000
-    """Crops an epoch: drawn anew each time, a third from each sentiment."""
+    """Faces an epoch: drawn anew each time, a third from each sentiment."""
     batch: int = 64
     rate: float = 2e-3
     weight_decay: float = 5e-2
@@ -52,8 +52,10 @@ class ExpressionTrainConfig:
     """Of the labels: people disagree about one portrait in ten."""
     emotion: float = 0.3
     """Weight of naming the emotion, beside the sentiment."""
-    mixup: float = 0.0
-    """Beta parameter of mixing two crops and their labels; 0 for none."""
+    persons: float = 0.5
+    """0 draws pictures alike, 1 draws persons alike: half of the negative pictures show eight actors."""
+    negative: float = 1.0
+    """Share of negative faces among those drawn, against 1 for neutral and 1 for positive ones."""
     averaging: float = 0.99
     """Decay of the running mean of the weights that is validated and kept."""
 
@@ -70,23 +72,26 @@ class ExpressionTrainConfig:
 
 @dataclass(frozen=True, eq=False)
 class Faces:
-    """Crops uint8 `[N, 72, 72]`, shapes `[N, 478, 3]`, blendshapes `[N, 52]`, emotion, sentiment (-1: none), who."""
+    """The looks of N faces, their emotion and sentiment (-1: none), who they are and how they were degraded."""
 
-    crops: Tensor
-    shapes: Tensor
-    blendshapes: Tensor
+    looks: Looks
     emotion: Tensor
     sentiment: Tensor
     group: NDArray[np.str_]
     condition: NDArray[np.str_]
 
     def __len__(self) -> int:
-        return len(self.crops)
+        return len(self.emotion)
 
     @property
-    def inner(self) -> Tensor:
-        """The crops as the network sees them, `[N, CROP, CROP]`."""
-        return self.crops[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
+    def clean(self) -> Tensor:
+        """Which are as they were found, bool `[N]`."""
+        return torch.from_numpy(self.condition == "clean")
+
+    @property
+    def covered(self) -> Tensor:
+        """Which have something before them, float `[N]`."""
+        return torch.from_numpy(self.condition == "covered").float()
 
 
 def load_faces(path: Path, split: str) -> Faces:
@@ -97,15 +102,17 @@ def load_faces(path: Path, split: str) -> Faces:
             arrays = {name: stored[name][rows] for name in ARRAYS}
     except (OSError, KeyError, ValueError, BadZipFile) as error:
         raise DataError(f"{path} is missing or damaged: run `ebmc data prepare`") from error
-    side = CROP + 2 * MARGIN
-    if not len(rows) or arrays["crops"].shape[1:] != (side, side):
-        raise DataError(f"{path} holds no crops of {side} x {side} in its {split} split: run `ebmc data prepare`")
+    if not len(rows) or arrays["crops"].shape[1:] != (CROP, CROP) or arrays["textures"].shape[1:] != TEXTURE:
+        raise DataError(f"{path} holds no crops of {CROP} x {CROP} in its {split} split: run `ebmc data prepare`")
     sentiment_of = torch.tensor([NO_SENTIMENT if side is None else side for side in SENTIMENT_OF_EMOTION])
     emotion = torch.from_numpy(arrays["emotion"]).long()
     return Faces(
-        crops=torch.from_numpy(arrays["crops"]),
-        shapes=torch.from_numpy(arrays["shapes"]).float(),
-        blendshapes=torch.from_numpy(arrays["blendshapes"]).float(),
+        looks=Looks(
+            crops=torch.from_numpy(arrays["crops"]),
+            textures=torch.from_numpy(arrays["textures"]),
+            shapes=torch.from_numpy(arrays["shapes"]).float(),
+            blendshapes=torch.from_numpy(arrays["blendshapes"]).float(),
+        ),
         emotion=emotion,
         sentiment=sentiment_of[emotion],
         group=arrays["group"],
@@ -113,14 +120,39 @@ def load_faces(path: Path, split: str) -> Faces:
     )
 
 
+@torch.no_grad()
+def views_of(net: ExpressionNet, looks: Looks) -> Tensor:
+    """The fixed views of many faces, `[N, sum(directions)]`."""
+    starts = range(0, len(looks.crops), 512)
+    return torch.cat([net.seen(looks.at(slice(start, start + 512))) for start in starts])
+
+
 def train_expression(config: ExpressionTrainConfig, report: Callable[[str], None]) -> Path:
     """Train, keep the best epoch by validation, write `runs/<name>/` and return it. `report` gets a line an epoch."""
     torch.manual_seed(config.seed)
-    rng = torch.Generator().manual_seed(config.seed)
-    train, validation, test = (load_faces(config.features / "faces.npz", s) for s in ("train", "validation", "test"))
+    parts = {name: load_faces(config.features / "faces.npz", name) for name in ("train", "validation", "test")}
     net = ExpressionNet(dropout=config.dropout)
-    clean = torch.from_numpy(train.condition == "clean")
-    net.fit_views(train.inner[clean], train.shapes[clean], train.blendshapes[clean])
+    net.fit_views(parts["train"].looks.at(parts["train"].clean))
+    views = {name: views_of(net, part.looks) for name, part in parts.items()}
+    kept, history = trained(net, parts, views, config, report)
+    metrics = {name: measured(kept, views[name], part) for name, part in parts.items()}
+    report("kept: " + ", ".join(f"{name} {score['balanced']:.3f}" for name, score in metrics.items()))
+    folder = config.runs / config.name
+    training = dataclasses.asdict(config) | {"features": str(config.features), "runs": str(config.runs)}
+    save_expression(kept, folder, training, metrics)
+    _write_history(folder / "metrics.csv", history)
+    return folder
+
+
+def trained(
+    net: ExpressionNet,
+    parts: dict[str, Faces],
+    views: dict[str, Tensor],
+    config: ExpressionTrainConfig,
+    report: Callable[[str], None],
+) -> tuple[ExpressionNet, list[dict[str, float]]]:
+    """The network of the best epoch and the scores of all; looks at the parts train and validation."""
+    rng = torch.Generator().manual_seed(config.seed)
     kept = copy.deepcopy(net).eval()  # the running mean of the weights
     optimiser = torch.optim.AdamW(_groups(net, config.weight_decay), lr=config.rate)
     steps = config.epochs * (config.draws // config.batch)
@@ -129,8 +161,8 @@ def train_expression(config: ExpressionTrainConfig, report: Callable[[str], None
     for epoch in range(config.epochs):
         net.train()
         total = 0.0
-        for rows in _batches(train, config, rng):
-            loss = _loss(net, train, rows, config, rng)
+        for rows in _batches(parts["train"], config, rng):
+            loss = _loss(net.concluded(views["train"][rows]), parts["train"], rows, config)
             optimiser.zero_grad()
             loss.backward()
             nn.utils.clip_grad_norm_(net.parameters(), 5.0)
@@ -138,7 +170,7 @@ def train_expression(config: ExpressionTrainConfig, report: Callable[[str], None
             schedule.step()
             _average(kept, net, min(config.averaging, (schedule.last_epoch + 1) / (schedule.last_epoch + 10)))
             total += float(loss.detach()) / (config.draws // config.batch)
-        scores = {"epoch": epoch, "loss": total, **measured(kept, validation)}
+        scores = {"epoch": epoch, "loss": total, **measured(kept, views["validation"], parts["validation"])}
         history.append(scores)
         report(
             "  ".join(f"{name} {value:.3f}" if name != "epoch" else f"epoch {value}" for name, value in scores.items())
@@ -148,17 +180,7 @@ def train_expression(config: ExpressionTrainConfig, report: Callable[[str], None
         if epoch - best_epoch >= config.patience:
             break
     kept.load_state_dict(best_state)
-    metrics = {
-        name: measured(kept, part) for name, part in (("train", train), ("validation", validation), ("test", test))
-    }
-    report(
-        f"kept epoch {best_epoch}: " + ", ".join(f"{name} {score['balanced']:.3f}" for name, score in metrics.items())
-    )
-    folder = config.runs / config.name
-    training = dataclasses.asdict(config) | {"features": str(config.features), "runs": str(config.runs)}
-    save_expression(kept, folder, training, metrics)
-    _write_history(folder / "metrics.csv", history)
-    return folder
+    return kept, history
 
 
 def _groups(net: nn.Module, decay: float) -> list[dict[str, object]]:
@@ -169,39 +191,30 @@ def _groups(net: nn.Module, decay: float) -> list[dict[str, object]]:
 
 
 def _batches(faces: Faces, config: ExpressionTrainConfig, rng: torch.Generator) -> Iterator[Tensor]:
-    """Rows for one epoch, a third from each sentiment, and few surprised faces for the emotion head.
+    """Rows for one epoch: negative ones as `config.negative` says, each person by `1 / count ** config.persons`.
 
     Half of each sentiment is clean: rare emotions have more degraded copies, and blur must not come to mean sadness.
     """
-    clean = torch.from_numpy(faces.condition == "clean")
-    weight = torch.zeros(len(faces))
-    for sentiment, share in ((0, 1.0), (1, 1.0), (2, 1.0), (NO_SENTIMENT, 0.25)):
+    clean, weight = faces.clean, torch.zeros(len(faces))
+    _, person = np.unique(faces.group, return_inverse=True)
+    for sentiment, share in ((0, config.negative), (1, 1.0), (2, 1.0), (NO_SENTIMENT, 0.25)):
         for condition in (clean, ~clean):
-            part = ((faces.sentiment == sentiment) & condition).float()
-            weight += share * part / part.sum().clamp_min(1.0)
+            part = (faces.sentiment == sentiment) & condition
+            count = torch.from_numpy(np.bincount(person, weights=part.numpy())[person]).clamp_min(1.0)
+            chance = part * count.float() ** -config.persons
+            weight += share * chance / chance.sum().clamp_min(1e-9)
     rows = torch.multinomial(weight, config.draws, replacement=True, generator=rng)
     return iter(rows[: config.draws // config.batch * config.batch].split(config.batch))
 
 
-def _loss(
-    net: ExpressionNet, faces: Faces, rows: Tensor, config: ExpressionTrainConfig, rng: torch.Generator
-) -> Tensor:
-    """Cross entropy of emotion and of sentiment on augmented crops."""
-    face = augmented(faces.crops[rows], rng), faces.shapes[rows], faces.blendshapes[rows]
-    share, other = 1.0, torch.randperm(len(rows), generator=rng)
-    if config.mixup:
-        share = float(np.random.default_rng(int(other[0]) + int(rows[0])).beta(config.mixup, config.mixup))
-        crops, shapes, muscles = (share * one + (1 - share) * one[other] for one in face)
-        face = crops, shapes, muscles
-    said = net(*face)
-    loss = torch.zeros(())
-    for part, labels in ((share, rows), (1 - share, rows[other])):
-        emotion = functional.cross_entropy(said.emotion, faces.emotion[labels], label_smoothing=config.smoothing)
-        sentiment = functional.cross_entropy(
-            said.sentiment, faces.sentiment[labels], ignore_index=NO_SENTIMENT, label_smoothing=config.smoothing
-        )
-        loss = loss + part * (config.emotion * emotion + sentiment)
-    return loss
+def _loss(said: ExpressionOutput, faces: Faces, rows: Tensor, config: ExpressionTrainConfig) -> Tensor:
+    """Cross entropy of emotion, of sentiment and of whether the face is covered."""
+    emotion = functional.cross_entropy(said.emotion, faces.emotion[rows], label_smoothing=config.smoothing)
+    sentiment = functional.cross_entropy(
+        said.sentiment, faces.sentiment[rows], ignore_index=NO_SENTIMENT, label_smoothing=config.smoothing
+    )
+    covered = functional.binary_cross_entropy_with_logits(said.covered, faces.covered[rows])
+    return config.emotion * emotion + sentiment + covered  # the last one has weights of its own
 
 
 @torch.no_grad()
@@ -212,19 +225,26 @@ def _average(kept: nn.Module, net: nn.Module, decay: float) -> None:
 
 
 @torch.no_grad()
-def measured(net: ExpressionNet, faces: Faces) -> dict[str, float]:
-    """Balanced accuracy of sentiment on clean and on degraded crops, and of emotion on clean ones, 0..1."""
-    arrays = (faces.inner, faces.shapes, faces.blendshapes)
-    said = [net(*part) for part in zip(*(one.split(256) for one in arrays), strict=True)]
-    sentiment = torch.cat([one.sentiment for one in said]).argmax(dim=1)
-    emotion = torch.cat([one.emotion for one in said]).argmax(dim=1)
-    clean = torch.from_numpy(faces.condition == "clean")
-    valued = faces.sentiment != NO_SENTIMENT
+def measured(net: ExpressionNet, views: Tensor, faces: Faces) -> dict[str, float]:
+    """Balanced accuracy of sentiment on clean and on degraded faces, and of emotion on clean ones, 0..1.
+
+    covered: area under the ROC curve, covered faces against all others.
+    """
+    said = net.concluded(views)
+    sentiment, emotion = said.sentiment.argmax(dim=1), said.emotion.argmax(dim=1)
+    clean, valued = faces.clean, faces.sentiment != NO_SENTIMENT
     return {
         "balanced": _balanced(sentiment, faces.sentiment, clean & valued),
         "degraded": _balanced(sentiment, faces.sentiment, ~clean & valued),
         "emotion": _balanced(emotion, faces.emotion, clean),
+        "covered": _area(said.covered, faces.covered > 0),
     }
+
+
+def _area(score: Tensor, truth: Tensor) -> float:
+    """Share of pairs of a true and a false row in which the true one scores higher."""
+    yes, no = score[truth], score[~truth].sort().values
+    return float(torch.searchsorted(no, yes).double().mean() / len(no))
 
 
 def _balanced(guess: Tensor, truth: Tensor, rows: Tensor) -> float:

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ebmc_core.experts import MASKED, StackedMLP
+from ebmc_core.novelty import NUMBERS
 
 AGE_SCALES = (0.5, 2.0, 8.0)  # seconds: within a window, just gone, long gone
 QUALITY_FLOOR = 0.05  # keeps the logarithm finite at quality 0
@@ -17,21 +18,30 @@ def encode_age(age: Tensor) -> Tensor:
 
 
 class TrustHead(nn.Module):
-    """Softmax over the modalities present of `MLP_m(zbar_m, age_m) + slope_m * log(quality_m + floor)`.
+    """Softmax over the modalities present of what was learned, what was measured, and how strange the feature is.
 
-    The measured quality enters nowhere else in that sum and its slope is positive, so a lower quality always lowers
-    that modality's trust. Absent modalities get exactly 0; if all are absent, all weights are 0.
+    `MLP_m(zbar_m, novelty_m, age_m) + slope_m * log(quality_m + floor) - slope'_m * excess_m`. The measured quality
+    enters nowhere else in that sum and its slope is positive, so a lower quality always lowers that modality's trust;
+    so does a feature beyond what 99 % of the training features are. Absent modalities get exactly 0; if all are
+    absent, all weights are 0.
     """
 
     def __init__(self, modalities: int, width: int) -> None:
         super().__init__()
-        self.score = StackedMLP(modalities, width + len(AGE_SCALES), width // 2, 1)
+        self.score = StackedMLP(modalities, width + NUMBERS + len(AGE_SCALES), width // 2, 1)
         self.slope = nn.Parameter(torch.zeros(modalities, 1, 1))
+        self.strange = nn.Parameter(torch.zeros(modalities, 1, 1))
 
-    def forward(self, completed: Tensor, age: Tensor, quality: Tensor, present: Tensor) -> Tensor:
-        """completed: `zbar [M, B, L, D]`; age, quality, present `[M, B, L]`. Returns the trust `[M, B, L]`."""
-        learned = self.score(torch.cat((completed, encode_age(age)), dim=-1)).squeeze(-1)
-        slope = LEAST_SLOPE + F.softplus(self.slope)
-        measured = slope * torch.log(quality.clamp(0, 1) + QUALITY_FLOOR)
-        logits = torch.where(present > 0, learned + measured, MASKED)
+    def forward(
+        self, completed: Tensor, novelty: Tensor, excess: Tensor, age: Tensor, quality: Tensor, present: Tensor
+    ) -> Tensor:
+        """completed: `zbar [M, B, L, D]`; novelty `[M, B, L, 2]`; the others `[M, B, L]`, as is the trust returned."""
+        learned = self.score(torch.cat((completed, novelty, encode_age(age)), dim=-1)).squeeze(-1)
+        measured = (LEAST_SLOPE + F.softplus(self.slope)) * torch.log(quality.clamp(0, 1) + QUALITY_FLOOR)
+        logits = torch.where(present > 0, learned + measured - F.softplus(self.strange) * excess, MASKED)
         return torch.softmax(logits, dim=0) * present
+
+
+def uniform_trust(present: Tensor) -> Tensor:
+    """The same weight for all that are present `[M, ...]`: what trust is measured against."""
+    return present / present.sum(0, keepdim=True).clamp(min=1)

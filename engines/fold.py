@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ebmc_core.experts import MASKED, CausalAttention, ExpertBlock, Experts, StackedLinear, StackedNorm
+from ebmc_core.experts import MASKED, ExpertBlock, Experts, StackedLinear, StackedNorm, WindowAttention
 from ebmc_core.model import EBMC
 
 
@@ -76,7 +76,7 @@ class WholeBlock(nn.Module):
 
     def __init__(self, block: ExpertBlock, shared: bool) -> None:
         super().__init__()
-        attention: CausalAttention = block.attention
+        attention: WindowAttention = block.attention
         weight, bias = absorb(block.attention_norm, attention.qkv)  # [E, D, 3D], [E, 1, 3D]
         self.experts, self.width, self.heads = weight.shape[0], weight.shape[1], attention.heads
         scale = torch.ones(3, 1)
@@ -121,7 +121,7 @@ class NewestBlock(nn.Module):
 
     def __init__(self, block: ExpertBlock) -> None:
         super().__init__()
-        attention: CausalAttention = block.attention
+        attention: WindowAttention = block.attention
         weight, bias = absorb(block.attention_norm, attention.qkv)
         self.experts, self.width, self.heads = weight.shape[0], weight.shape[1], attention.heads
         size = self.width // self.heads

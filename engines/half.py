@@ -7,6 +7,7 @@ interval are worked out in float32, so that what is published adds up. Inputs an
 from torch import Tensor, nn
 
 from ebmc_core.model import EBMC, Calibration, Fused, Inputs, NewestWindow, Representation, Standardise
+from ebmc_core.novelty import Novelty
 
 
 class HalfStandardise(nn.Module):
@@ -19,6 +20,19 @@ class HalfStandardise(nn.Module):
     def forward(self, values: Tensor, present: Tensor) -> Tensor:
         """values `[B, L, d]` float32, present `[B, L]`."""
         return self.inner(values, present).half()
+
+
+class FloatNovelty(nn.Module):
+    """Sums of squares over a thousand features, and logarithms of them, in float32; the result in half."""
+
+    def __init__(self, inner: Novelty) -> None:
+        super().__init__()
+        self.inner = inner.float()
+
+    def forward(self, standard: Tensor) -> tuple[Tensor, Tensor]:
+        """As `Novelty.forward`."""
+        novelty, excess = self.inner(standard.float())
+        return novelty.half(), excess.half()
 
 
 class FloatCalibration(nn.Module):
@@ -39,8 +53,10 @@ class HalfWindow(nn.Module):
     def __init__(self, model: EBMC) -> None:
         super().__init__()
         model = model.half()
-        layers = [HalfStandardise(layer) for layer in model.projection.standardise]  # pyright: ignore[reportArgumentType]
-        model.projection.standardise = nn.ModuleList(layers)
+        standardise = [HalfStandardise(layer) for layer in model.standardise]  # pyright: ignore[reportArgumentType]
+        model.standardise = nn.ModuleList(standardise)
+        novelty = [FloatNovelty(layer) for layer in model.novelty]  # pyright: ignore[reportArgumentType]
+        model.novelty = nn.ModuleList(novelty)
         model.calibration = FloatCalibration(model.calibration)  # pyright: ignore[reportAttributeAccessIssue]
         self.window = NewestWindow(model)
 

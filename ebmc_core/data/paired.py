@@ -20,15 +20,14 @@ from numpy.typing import NDArray
 
 from ebmc_core.batch import FeatureBatch, Float
 from ebmc_core.data.arrays import CLEAN, FeatureArrays
+from ebmc_core.data.disturb import Disturbance, Disturber
+from ebmc_core.data.sequences import Ints, LabelledBatch
 from ebmc_core.modality import MODALITIES, SENTIMENTS, Modality
 
 NEUTRAL = 1
 HOP = 0.5  # seconds from one window to the next
 AGES = (0.8, 0.4, 0.1)  # mean seconds from the last sample to the end of a window that has one, per modality
 FRESH, FADE = 0.5, 4.0  # seconds: how long a sample keeps its quality, and in what time it then loses two thirds
-SUBSETS = np.array([[index >> m & 1 for m in range(len(MODALITIES))] for index in range(1, 2 ** len(MODALITIES))])
-
-Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,25 +44,8 @@ class Pairing:
     """Chance that an item of a run with a sentiment is neutral all the same."""
     degraded: float = 0.5
     """Chance that an item is shown in one of its degraded copies."""
-    complete: float = 0.35
-    """Chance that a sequence has all modalities; else it has one of the seven subsets."""
-    outage: float = 0.3
-    """Chance, per sequence and modality, of one contiguous outage."""
-    noise: float = 0.2
-    """Chance, per sequence and modality, of a stretch with noise added, whose quality falls accordingly."""
     late: float = 0.4
     """Chance, per sequence, that the stream has only just begun: padding in front."""
-    jitter: float = 0.15
-    """Standard deviation of noise on every window, in units of the feature's own deviation."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class PairedBatch:
-    """Sequences with their truth. label `[B, L]`: the run's sentiment. own `[B, L, M]`: that of each item."""
-
-    features: FeatureBatch
-    label: Ints
-    own: Ints
 
 
 class ItemIndex:
@@ -100,36 +82,49 @@ class ItemIndex:
 class PairedWindows:
     """Draws sequences from one split; the same seed draws the same sequences."""
 
-    def __init__(self, arrays: Mapping[Modality, FeatureArrays], split: str, pairing: Pairing, seed: int) -> None:
+    def __init__(
+        self,
+        arrays: Mapping[Modality, FeatureArrays],
+        split: str,
+        pairing: Pairing,
+        seed: int,
+        disturbance: Disturbance | None = None,
+    ) -> None:
         self.pairing = pairing
         self.arrays = {modality: arrays[modality].of_split(split) for modality in MODALITIES}
         self.index = {modality: ItemIndex(part) for modality, part in self.arrays.items()}
         self.deviation = {modality: part.values.std(0) for modality, part in self.arrays.items()}
         self.generator = np.random.default_rng(seed)
+        self.disturber = Disturber(disturbance or Disturbance(), self.generator)
 
-    def draw(self, count: int, subset: NDArray[np.int64] | None = None) -> PairedBatch:
-        """`count` sequences; with a subset `[M]` every window has just those modalities and no outages or padding."""
-        generator, pairing = self.generator, self.pairing
-        label = self._runs(count)
-        own = np.empty((count, pairing.context, len(MODALITIES)), np.int64)
+    def draw(self, count: int) -> LabelledBatch:
+        """`count` sequences with subsets, outages, noise, and padding where a stream has only just begun."""
+        late = self.generator.random(count) < self.pairing.late
+        first = np.where(late, self.generator.integers(0, self.pairing.context, count), 0)
+        valid = (np.arange(self.pairing.context) >= first[:, None]).astype(np.float32)
+        return self._draw(self.disturber.presence(count, self.pairing.context) * valid[..., None], valid)
+
+    def held(self, count: int, subset: Ints) -> LabelledBatch:
+        """`count` sequences in which every window has just the modalities of the subset, noise and all."""
+        valid = np.ones((count, self.pairing.context), np.float32)
+        return self._draw(np.broadcast_to(subset, (*valid.shape, len(MODALITIES))).astype(np.float32), valid)
+
+    def mixed(self, count: int) -> LabelledBatch:
+        """As `draw`: what is drawn already mixes the seven conditions."""
+        return self.draw(count)
+
+    def _draw(self, present: Float, valid: Float) -> LabelledBatch:
+        label = self._runs(len(valid))
+        own = np.empty(present.shape, np.int64)
         quality = np.empty(own.shape, np.float32)
         values: dict[Modality, Float] = {}
         for m, modality in enumerate(MODALITIES):
-            rows, own[..., m] = self._items(modality, label, pairing.next_item[m])
+            rows, own[..., m] = self._items(modality, label, self.pairing.next_item[m])
             values[modality] = self.arrays[modality].values[rows]
             quality[..., m] = self.arrays[modality].quality[rows]
-            self._disturb(modality, values[modality], quality[..., m])
-        valid = np.ones(label.shape, np.float32)
-        if subset is None:
-            late = generator.random(count) < pairing.late
-            first = np.where(late, generator.integers(0, pairing.context, count), 0)
-            valid = (np.arange(pairing.context) >= first[:, None]).astype(np.float32)
-            present = self._presence(count)
-        else:
-            present = np.broadcast_to(subset, own.shape).astype(np.float32)
-        present = present * valid[..., None]
+            self.disturber.spoil(values[modality], quality[..., m], self.deviation[modality])
         age, quality = self._ages(present, quality)
-        return PairedBatch(FeatureBatch(values, present, quality, age, valid), label, own)
+        return LabelledBatch(FeatureBatch(values, present, quality, age, valid), label, own)
 
     def _runs(self, count: int) -> Ints:
         """Sentiment of each window `[B, L]`: a chain that keeps its state with chance `1 - turn`."""
@@ -154,35 +149,6 @@ class PairedWindows:
         degraded = np.take_along_axis(degraded, source, axis=1)
         rows: Ints = index.draw_copies(item.ravel(), degraded.ravel(), generator).reshape(label.shape)
         return rows, np.take_along_axis(own, source, axis=1)
-
-    def _disturb(self, modality: Modality, values: Float, quality: Float) -> None:
-        """Jitter everywhere; strong noise in a stretch of some sequences, with the quality it deserves. In place."""
-        generator = self.generator
-        strength = np.full(quality.shape, self.pairing.jitter, np.float32)
-        noisy = self._stretch(len(quality), self.pairing.noise)
-        strength[noisy] += generator.uniform(0, 2.5, noisy.sum())
-        noise = generator.standard_normal(values.shape, np.float32)
-        values += noise * strength[..., None] * self.deviation[modality]
-        quality /= 1 + (strength - self.pairing.jitter) ** 2
-
-    def _stretch(self, count: int, chance: float) -> NDArray[np.bool_]:
-        """One contiguous stretch `[B, L]` in a sequence with this chance; half of them reach the newest window."""
-        length = self.pairing.context
-        start = self.generator.integers(0, length, (count, 1))
-        end = start + self.generator.integers(1, length, (count, 1))
-        end = np.where(self.generator.random((count, 1)) < 0.5, length, end)
-        steps = np.arange(length)
-        drawn = self.generator.random((count, 1)) < chance
-        return (steps >= start) & (steps < end) & drawn
-
-    def _presence(self, count: int) -> Float:
-        """Which modalities are there `[B, L, M]`: a subset per sequence, less the outages."""
-        subset = SUBSETS[self.generator.integers(0, len(SUBSETS), count)]
-        subset[self.generator.random(count) < self.pairing.complete] = 1
-        present = np.repeat(subset[:, None, :], self.pairing.context, axis=1).astype(np.float32)
-        for m in range(len(MODALITIES)):
-            present[self._stretch(count, self.pairing.outage), m] = 0
-        return present
 
     def _ages(self, present: Float, quality: Float) -> tuple[Float, Float]:
         """Seconds since the last sample, and the quality that is left: speech that is over says less of the moment."""

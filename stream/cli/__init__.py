@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
+from stream.cli.data import data_app
 from stream.cli.doctor import doctor_command
 from stream.cli.engine import engine_app
+from stream.cli.evaluation import evaluate_command
 from stream.cli.models import models_app
 from stream.cli.run import run_command
-from stream.cli.training import data_app, evaluate_command, train_command
+from stream.cli.training import train_command
 
 app = typer.Typer(
     name="ebmc",

@@ -1,4 +1,4 @@
-"""The faces of a picture: MediaPipe's landmarks, blendshapes and pose, the aligned crop, and what a network sees in it.
+"""The faces of a picture: MediaPipe's landmarks, blendshapes and pose, and the face cut out upright.
 
 MediaPipe Face Landmarker, 478 points and 52 blendshapes: https://ai.google.dev/edge/mediapipe/solutions/vision.
 """
@@ -17,12 +17,10 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import cv2
 import mediapipe
 import numpy as np
-import onnxruntime
 from mediapipe.tasks.python import BaseOptions, vision
 from numpy.typing import NDArray
 
-from ebmc_core.errors import CheckpointError
-from ebmc_core.face import ANCHORS, CROP, EMBEDDING
+from ebmc_core.face import ANCHORS, CROP, PORTRAIT, PORTRAIT_ANCHORS
 from stream.errors import WeightsError
 from stream.features.picture import Picture
 
@@ -125,18 +123,27 @@ def _face(points: list, shapes: list, matrix: Float, width: int, height: int) ->
     )
 
 
-def aligned_crop(luma: Picture, face: Face, margin: int = 0) -> Picture:
-    """The face as the crop that `ebmc_core.face` describes, uint8 `[CROP + 2 margin] * 2`, from a grey picture."""
+def aligned_crop(luma: Picture, face: Face) -> Picture:
+    """The face as the crop that `ebmc_core.face` describes, uint8 `[CROP, CROP]`, from a grey picture."""
+    return _upright(luma, face, np.array(ANCHORS), CROP)
+
+
+def portrait(image: Picture, face: Face) -> Picture:
+    """The portrait that `ebmc_core.face` describes, uint8 `[PORTRAIT, PORTRAIT, 3]`, from an RGB picture."""
+    return _upright(image, face, np.array(PORTRAIT_ANCHORS), PORTRAIT)
+
+
+def _upright(image: Picture, face: Face, anchors: NDArray[np.float64], side: int) -> Picture:
+    """The picture moved so that eyes and mouth come to the anchors, `[side, side, ...]`."""
     eyes_and_mouth = np.array([face.points[list(pair), :2].mean(axis=0) for pair in _ANCHOR_POINTS], dtype=np.float64)
-    move = _similarity(eyes_and_mouth, np.array(ANCHORS) + margin)
+    move = _similarity(eyes_and_mouth, anchors)
     shrink = int(1 / max(np.hypot(move[0, 0], move[1, 0]), 1e-3))
     if shrink > 1:  # a large face: average its pixels first, since the warp only samples them
-        size = max(1, luma.shape[1] // shrink), max(1, luma.shape[0] // shrink)
-        ratio = np.array([luma.shape[1] / size[0], luma.shape[0] / size[1]])
-        luma = np.asarray(cv2.resize(luma, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
+        size = max(1, image.shape[1] // shrink), max(1, image.shape[0] // shrink)
+        ratio = np.array([image.shape[1] / size[0], image.shape[0] / size[1]])
+        image = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), dtype=np.uint8)
         move = np.column_stack([move[:, :2] * ratio, move[:, 2]])
-    side = CROP + 2 * margin
-    crop = cv2.warpAffine(luma, move, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    crop = cv2.warpAffine(image, move, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(crop, dtype=np.uint8)
 
 
@@ -159,33 +166,6 @@ def face_shape(face: Face) -> Float:
     y = down - (down @ x) * x
     y /= max(float(np.linalg.norm(y)), 1e-3)
     return ((face.points - origin) / unit @ np.stack([x, y, np.cross(x, y)]).T).astype(np.float32)
-
-
-class ExpressionReader:
-    """What the trained network says of face crops, through ONNX Runtime on one thread.
-
-    Raises `CheckpointError` when the folder has no usable `model.onnx`.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        model = folder / "model.onnx"
-        try:
-            self._session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-            width = self._session.get_outputs()[0].shape[-1]
-        except Exception as error:  # onnxruntime's own errors share no narrower root
-            raise CheckpointError(
-                f"no usable expression network at {model}: `ebmc train expression` makes it"
-            ) from error
-        if width != EMBEDDING:
-            raise CheckpointError(f"{model} gives {width} numbers a face, this program needs {EMBEDDING}")
-
-    def read(self, crops: Picture, shapes: Float, blendshapes: Float) -> Float:
-        """Embeddings float32 `[n, EMBEDDING]` of n faces; for the shapes of the arrays see `ebmc_core.face`."""
-        faces = {"crops": crops, "shapes": shapes, "blendshapes": blendshapes}
-        return np.asarray(self._session.run(["embedding"], faces)[0], dtype=np.float32)
 
 
 @contextmanager

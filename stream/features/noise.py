@@ -10,6 +10,9 @@ RIPPLE = 8  # bins (250 Hz) that are averaged before the floor is looked for
 FLOOR = 0.1  # quantile over time that stands for the noise
 BIAS = 1.8  # by which that quantile of noise, after averaging, lies below the noise's mean; measured on white noise
 CEILING = 40.0  # dB
+# speech in a quiet room is only 21 dB (deviation 5) above the floor within it: ratios to that floor are raised by this,
+# so that quiet rooms stay quiet; noise at 10 dB that stops whenever the speaker does comes out as 16, where it was 40
+SPOKEN = 5 / 3
 
 
 def level(samples: Tensor) -> float:
@@ -27,10 +30,17 @@ def signal_to_noise(power: Tensor, speech: Tensor) -> float:
     """Estimated ratio of speech to everything else, dB in 0..40.
 
     power: spectrogram `[F, T]`. speech: bool `[T]`. The noise of a band is the floor it falls back to: speech leaves
-    every band many times in a second, even where nobody pauses, and noise does not. So no pause is needed.
+    every band many times in a second, even where nobody pauses, and noise does not. So no pause is needed. Nor does a
+    pause prove silence, since a gate or a codec may cut the noise there: the floor within the speech counts too, on a
+    scale of its own.
     """
     bands = power[: power.shape[0] // RIPPLE * RIPPLE].unflatten(0, (-1, RIPPLE)).mean(dim=1)  # [F / 8, T]
-    noise = float((torch.quantile(bands, FLOOR, dim=1) * BIAS).sum())
     spoken = bands[:, speech] if bool(speech.any()) else bands
+    return min(CEILING, _above_floor(spoken, bands), SPOKEN * _above_floor(spoken, spoken))
+
+
+def _above_floor(spoken: Tensor, frames: Tensor) -> float:
+    """How far speech `[F / 8, T]` stands above the floor of the bands in some frames, dB, at least 0."""
+    noise = float((torch.quantile(frames, FLOOR, dim=1) * BIAS).sum())
     signal = max(float(spoken.mean(dim=1).sum()) - noise, 0.0)
-    return min(CEILING, max(0.0, 10.0 * math.log10((signal + 1e-12) / (noise + 1e-12))))
+    return max(0.0, 10.0 * math.log10((signal + 1e-12) / (noise + 1e-12)))

@@ -1,7 +1,8 @@
 """Still portraits into training arrays: the same landmarks, crop and measures that a running stream takes.
 
-Two steps, because the expression network stands between them: `prepare_faces` writes `faces.npz` (crops, blendshapes,
-pose, measured view), `embed_faces` runs the trained network over it and writes `video.npz`, the video features.
+Two steps, because the expression network stands between them: `prepare_faces` writes `faces.npz` (crops, textures,
+blendshapes, pose, measured view), `embed_faces` runs the trained network over it and writes `video.npz`, the video
+features.
 
 Labels: `labels.csv` (`image,emotion`) beside `faces.zip`, from github.com/muxspace/facial_expressions, Apache-2.0.
 """
@@ -20,8 +21,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from ebmc_core.errors import DataError
-from ebmc_core.face import EMOTION_OF_LABEL, EMOTIONS, MARGIN, SENTIMENT_OF_EMOTION
-from stream.features.face import ExpressionReader, Face, FaceReader, aligned_crop, face_shape
+from ebmc_core.face import EMOTION_OF_LABEL, EMOTIONS, SENTIMENT_OF_EMOTION
+from stream.features.expression import Expression, ExpressionReader, TextureReader
+from stream.features.face import Face, FaceReader, aligned_crop, face_shape, portrait
 from stream.features.picture import Picture, grey
 from stream.features.video import FaceView, face_view
 from stream.prepare.degrade import DEGRADATIONS, framed
@@ -39,6 +41,7 @@ class Portrait:
     """One row of `faces.npz`: a found face and where it came from."""
 
     crop: Picture
+    texture: NDArray[np.float16]
     face: Face
     view: FaceView
     emotion: int
@@ -54,11 +57,11 @@ def prepare_faces(data: Path, out: Path, landmarker: Path, report: Report | None
     labels = _labels(data / "labels.csv")
     rows: list[Portrait] = []
     hashes: dict[str, NDArray[np.bool_]] = {}
-    reader = FaceReader(landmarker, still=True)
+    reader, textures = FaceReader(landmarker, still=True), TextureReader()
     try:
         for index, (name, image) in enumerate(_pictures(data / "faces.zip", labels)):
             hashes[name] = _difference_hash(image)
-            rows += _portraits(name, image, labels[name], reader)
+            rows += _portraits(name, image, labels[name], reader, textures)
             if report:
                 report(index + 1, len(labels), "portraits")
     finally:
@@ -67,13 +70,14 @@ def prepare_faces(data: Path, out: Path, landmarker: Path, report: Report | None
     splits = _splits(groups, labels)
     out.mkdir(parents=True, exist_ok=True)
     target = out / "faces.npz"
-    np.savez_compressed(
+    np.savez(  # textures hardly shrink
         target,
         crops=np.stack([row.crop for row in rows]),
+        textures=np.stack([row.texture for row in rows]),
         shapes=np.stack([face_shape(row.face) for row in rows]).astype(np.float16),  # a thousandth of an eye's distance
         blendshapes=np.stack([row.face.blendshapes for row in rows]),
         pose=np.stack([row.face.pose for row in rows]),
-        view=np.array([astuple(row.view) for row in rows], np.float32),
+        view=np.array([astuple(row.view)[:-1] for row in rows], np.float32),  # whether it is covered is learned
         emotion=np.array([row.emotion for row in rows], np.int8),
         item=np.array([row.item for row in rows]),
         group=np.array([groups[row.item] for row in rows]),
@@ -87,25 +91,34 @@ def embed_faces(faces: Path, out: Path, expression: Path) -> Path:
     """Run the expression network over `faces.npz` and write `out/video.npz`: values, quality, sentiment, splits."""
     with np.load(faces) as stored:
         arrays = {name: stored[name] for name in stored.files}
-    inner = arrays["crops"][:, MARGIN:-MARGIN, MARGIN:-MARGIN]
-    reader = ExpressionReader(expression)
-    shapes, muscles = arrays["shapes"].astype(np.float32), arrays["blendshapes"].astype(np.float32)
-    parts = [slice(start, start + 512) for start in range(0, len(inner), 512)]
-    read = [reader.read(np.ascontiguousarray(inner[part]), shapes[part], muscles[part]) for part in parts]
-    embedding = np.concatenate(read)
+    seen = _expressions(arrays, ExpressionReader(expression))
     sentiment = np.array([-1 if side is None else side for side in SENTIMENT_OF_EMOTION], np.int8)[arrays["emotion"]]
     keep = (sentiment >= 0) & _one_degraded(arrays["item"], arrays["condition"])
-    values = np.concatenate([arrays["blendshapes"], arrays["pose"], embedding], axis=1)
+    values = np.concatenate([arrays["blendshapes"], arrays["pose"], seen.embedding], axis=1)
+    views = [
+        FaceView(*map(float, row), covered=float(hidden))
+        for row, hidden in zip(arrays["view"], seen.covered, strict=True)
+    ]
     target = out / "video.npz"
     np.savez_compressed(
         target,
         values=values[keep].astype(np.float32),
-        quality=np.array([FaceView(*map(float, row)).quality for row in arrays["view"][keep]], np.float32),
+        quality=np.array([view.quality for view in views], np.float32)[keep],
         label=sentiment[keep],
         source=np.full(int(keep.sum()), "faces"),
         **{name: arrays[name][keep] for name in ("item", "group", "split", "condition")},
     )
     return target
+
+
+def _expressions(arrays: dict[str, NDArray[np.generic]], reader: ExpressionReader) -> Expression:
+    """What the network says of all rows of `faces.npz`."""
+    parts: list[Expression] = []
+    for start in range(0, len(arrays["crops"]), 512):
+        rows = slice(start, start + 512)
+        floats = (arrays[name][rows].astype(np.float32) for name in ("textures", "shapes", "blendshapes"))
+        parts.append(reader.read(arrays["crops"][rows], *floats))
+    return Expression(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
 def _one_degraded(items: NDArray[np.str_], conditions: NDArray[np.str_]) -> NDArray[np.bool_]:
@@ -143,7 +156,9 @@ def _pictures(archive: Path, names: Iterable[str]) -> Iterator[tuple[str, Pictur
         raise DataError(f"{archive} is missing, damaged or lacks a picture that labels.csv names") from error
 
 
-def _portraits(name: str, image: Picture, label: str, reader: FaceReader) -> Iterator[Portrait]:
+def _portraits(
+    name: str, image: Picture, label: str, reader: FaceReader, textures: TextureReader
+) -> Iterator[Portrait]:
     """The face in a picture and in degraded copies of it; the randomness depends on the name alone."""
     rng = np.random.default_rng([SEED, *name.encode()])
     picture = framed(image, rng)
@@ -152,20 +167,28 @@ def _portraits(name: str, image: Picture, label: str, reader: FaceReader) -> Ite
         return
     kinds = list(DEGRADATIONS)
     chosen = [kinds[int(rng.integers(len(kinds)))]] if label in COMMON else kinds
-    yield _portrait(name, picture, clean[0], label, "clean")
+    yield _portrait(name, picture, clean[0], label, "clean", textures)
     for condition in chosen:
         worse = DEGRADATIONS[condition](picture, clean[0].box, rng)
         if rng.random() < 0.5:
             worse = np.ascontiguousarray(worse[:, ::-1])  # mirrored: twice the shapes
         found = reader.read(worse, 0.0)
         if found:
-            yield _portrait(name, worse, found[0], label, condition)
+            yield _portrait(name, worse, found[0], label, condition, textures)
 
 
-def _portrait(name: str, picture: Picture, face: Face, label: str, condition: str) -> Portrait:
+def _portrait(name: str, picture: Picture, face: Face, label: str, condition: str, textures: TextureReader) -> Portrait:
     luma = grey(picture)
-    view = face_view(luma, face, aligned_crop(luma, face))
-    return Portrait(aligned_crop(luma, face, MARGIN), face, view, EMOTION_OF_LABEL[label], name, condition)
+    crop = aligned_crop(luma, face)
+    return Portrait(
+        crop=crop,
+        texture=textures.read(portrait(picture, face)[None])[0].astype(np.float16),
+        face=face,
+        view=face_view(luma, face, crop),
+        emotion=EMOTION_OF_LABEL[label],
+        item=name,
+        condition=condition,
+    )
 
 
 def _person(name: str) -> str:

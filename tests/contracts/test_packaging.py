@@ -33,6 +33,8 @@ def test_the_wheel_holds_code_weights_clip_and_schema(wheel: Path) -> None:
         "ebmc_core/checkpoints/live-en/model.safetensors",
         "ebmc_core/checkpoints/live-en/model.onnx",
         "ebmc_core/checkpoints/expression/model.onnx",
+        "ebmc_core/checkpoints/face-trunk/model.onnx",
+        "ebmc_core/checkpoints/face-trunk/config.json",
         "ebmc_core/configs/live-en.toml",
     ):
         assert needed in names

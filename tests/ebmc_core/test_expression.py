@@ -13,25 +13,27 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from ebmc_core.augment import augmented
 from ebmc_core.checkpoint import checkpoint_folder
 from ebmc_core.errors import CheckpointError, DataError
-from ebmc_core.expression import ExpressionNet, MainDirections, OrientedGradients
+from ebmc_core.expression import ExpressionNet, Looks, MainDirections, MainTextures, OrientedGradients
 from ebmc_core.expression_checkpoint import load_expression
-from ebmc_core.face import BLENDSHAPES, CROP, EMBEDDING, EMOTIONS, MARGIN, POINTS
+from ebmc_core.face import BLENDSHAPES, CROP, EMBEDDING, EMOTIONS, POINTS, TEXTURE
 from ebmc_core.train_expression import ExpressionTrainConfig, load_faces, train_expression
-from stream.features.face import FaceReader, aligned_crop, face_shape
+from stream.features.expression import TextureReader
+from stream.features.face import FaceReader, aligned_crop, face_shape, portrait
 from stream.features.picture import grey
 from stream.prepare.faces import embed_faces, prepare_faces
 from stream.settings import load_settings
 
 FOLDER = checkpoint_folder("expression")
-Looks = dict[str, NDArray[np.generic]]  # what the graph takes: crops, shapes and blendshapes of n faces
+Arrays = dict[str, NDArray[np.generic]]  # what the graph takes: the looks of n faces
+TEXTURES = TextureReader()
 
 
-def looks_between(path: Path, landmarker: Path, start: float, end: float) -> Looks:
+def looks_between(path: Path, landmarker: Path, start: float, end: float) -> Arrays:
     """The face of a clip, twice a second."""
     crops: list[NDArray[np.uint8]] = []
+    portraits: list[NDArray[np.uint8]] = []
     shapes: list[NDArray[np.float32]] = []
     blendshapes: list[NDArray[np.float32]] = []
     reader = FaceReader(landmarker, still=True)
@@ -41,19 +43,30 @@ def looks_between(path: Path, landmarker: Path, start: float, end: float) -> Loo
                 image = frame.to_ndarray(format="rgb24")
                 face = reader.read(image, 0.0)[0]
                 crops.append(aligned_crop(grey(image), face))
+                portraits.append(portrait(image, face))
                 shapes.append(face_shape(face))
                 blendshapes.append(face.blendshapes)
     reader.close()
-    return {"crops": np.stack(crops), "shapes": np.stack(shapes), "blendshapes": np.stack(blendshapes)}
+    textures = TEXTURES.read(np.stack(portraits))
+    return {
+        "crops": np.stack(crops),
+        "textures": textures,
+        "shapes": np.stack(shapes),
+        "blendshapes": np.stack(blendshapes),
+    }
+
+
+def tensors(arrays: Arrays) -> Looks:
+    return Looks(**{name: torch.from_numpy(array) for name, array in arrays.items()})
 
 
 @pytest.fixture(scope="module")
-def smiling(clip: Path, landmarker: Path) -> Looks:
+def smiling(clip: Path, landmarker: Path) -> Arrays:
     return looks_between(clip, landmarker, 1.0, 8.0)
 
 
 @pytest.fixture(scope="module")
-def calm(clip: Path, landmarker: Path) -> Looks:
+def calm(clip: Path, landmarker: Path) -> Arrays:
     return looks_between(clip, landmarker, 19.0, 26.0)
 
 
@@ -62,39 +75,41 @@ def session() -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(str(FOLDER / "model.onnx"), providers=["CPUExecutionProvider"])
 
 
-def scores(session: onnxruntime.InferenceSession, looks: Looks) -> NDArray[np.float32]:
+def scores(session: onnxruntime.InferenceSession, looks: Arrays) -> NDArray[np.float32]:
     """Probability of positive minus probability of negative, `[n]`."""
     (sentiment,) = session.run(["sentiment"], looks)
     return sentiment[:, 2] - sentiment[:, 0]
 
 
 # the committed network
-def test_graph_and_weights_are_one_network(session: onnxruntime.InferenceSession, smiling: Looks) -> None:
+def test_graph_and_weights_are_one_network(session: onnxruntime.InferenceSession, smiling: Arrays) -> None:
     net = load_expression(FOLDER)
     rng = np.random.default_rng(0)
-    random: Looks = {
+    random: Arrays = {
         "crops": rng.integers(0, 256, (5, CROP, CROP), dtype=np.uint8),
+        "textures": rng.random((5, *TEXTURE), dtype=np.float32) * 6,
         "shapes": rng.normal(0, 3, (5, POINTS, 3)).astype(np.float32),
         "blendshapes": rng.random((5, BLENDSHAPES), dtype=np.float32),
     }
-    flat: Looks = {name: np.zeros_like(array) for name, array in random.items()}
+    flat: Arrays = {name: np.zeros_like(array) for name, array in random.items()}
     for looks in (smiling, {name: array[:1] for name, array in smiling.items()}, random, flat):
-        embedding, emotion, sentiment = session.run(None, looks)
-        said = net(*(torch.from_numpy(looks[name]) for name in ("crops", "shapes", "blendshapes")))
+        embedding, emotion, sentiment, covered = session.run(None, looks)
+        said = net(tensors(looks))
         count = len(looks["crops"])
         assert embedding.shape == (count, EMBEDDING) and emotion.shape == (count, len(EMOTIONS))
         assert np.abs(embedding - said.embedding.detach().numpy()).max() < 1e-4
         assert np.abs(sentiment - said.sentiment.softmax(dim=1).detach().numpy()).max() < 1e-4
+        assert np.abs(covered - said.covered.sigmoid().detach().numpy()).max() < 1e-4
         assert np.abs(emotion.sum(axis=1) - 1).max() < 1e-5 and np.isfinite(embedding).all()
 
 
 def test_it_is_small() -> None:
-    assert sum(array.numel() for array in load_expression(FOLDER).state_dict().values()) < 600_000
-    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 3_000_000
+    assert sum(array.numel() for array in load_expression(FOLDER).state_dict().values()) < 800_000
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 6_000_000
 
 
 def test_a_smile_is_more_positive_than_a_calm_face(
-    session: onnxruntime.InferenceSession, smiling: Looks, calm: Looks
+    session: onnxruntime.InferenceSession, smiling: Arrays, calm: Arrays
 ) -> None:
     assert scores(session, smiling).mean() > scores(session, calm).mean() + 0.3
     assert scores(session, smiling).mean() > 0.2
@@ -103,14 +118,17 @@ def test_a_smile_is_more_positive_than_a_calm_face(
 def test_tears_and_a_beaming_face_in_one_clip_are_told_apart(
     session: onnxruntime.InferenceSession, media: Path, landmarker: Path
 ) -> None:
-    """0 .. 3 s: a grimace that it takes for a smile (see the card) | 3 .. 9.5 s: she cries | 10 .. 19.7 s: she beams"""
+    """She cries from 0 to 9.5 s, from 3 s on with a hand before her face, and beams from 10 to 19.7 s."""
     clip = media / "crying_woman.mp4"
-    crying, beaming = looks_between(clip, landmarker, 3.0, 9.5), looks_between(clip, landmarker, 10.5, 19.5)
-    assert scores(session, crying).mean() < 0.0
+    open_tears, crying, beaming = (
+        looks_between(clip, landmarker, *times) for times in ((0.0, 3.0), (3.0, 9.0), (10.5, 19.5))
+    )
+    assert scores(session, open_tears).mean() < 0.0
+    assert scores(session, crying).mean() < -0.2
     assert scores(session, beaming).mean() > 0.6
 
 
-def test_light_and_contrast_change_nothing(session: onnxruntime.InferenceSession, smiling: Looks) -> None:
+def test_light_and_contrast_change_nothing(session: onnxruntime.InferenceSession, smiling: Arrays) -> None:
     (plain,) = session.run(["embedding"], smiling)
     (dim,) = session.run(["embedding"], smiling | {"crops": (smiling["crops"] * 0.5 + 20).astype(np.uint8)})
     assert np.abs(plain - dim).mean() < 0.1 * np.abs(plain).mean()
@@ -119,7 +137,7 @@ def test_light_and_contrast_change_nothing(session: onnxruntime.InferenceSession
 def test_the_card_and_the_config_say_how_it_was_made() -> None:
     described = json.loads((FOLDER / "config.json").read_text())
     reached = described["metrics"]["test"]["balanced"]
-    assert reached > 0.72  # gradients and logistic regression reach at most 0.718 on the same people
+    assert reached > 0.74  # without the texture it was 0.739
     assert f"{100 * reached:.1f} %" in (FOLDER / "README.md").read_text()
     assert described["crop"]["side"] == CROP
 
@@ -146,7 +164,7 @@ def test_gradients_point_across_an_edge() -> None:
     assert gradients(torch.full((1, CROP, CROP), 90.0)).abs().max() == 0
 
 
-def test_gradients_do_not_know_light(smiling: Looks) -> None:
+def test_gradients_do_not_know_light(smiling: Arrays) -> None:
     crops = torch.from_numpy(smiling["crops"]).float()
     plain, dim = OrientedGradients()(crops), OrientedGradients()(crops * 0.4 + 30)
     assert plain.shape == (len(crops), OrientedGradients.WIDTH)
@@ -163,21 +181,23 @@ def test_main_directions_have_unit_spread_and_keep_most() -> None:
     assert (torch.corrcoef(reduced.T) - torch.eye(2)).abs().max() < 0.05
 
 
-def test_augmented_crops_are_new_but_the_same_face(smiling: Looks) -> None:
-    wide = torch.from_numpy(np.pad(smiling["crops"], ((0, 0), (MARGIN, MARGIN), (MARGIN, MARGIN)), mode="edge"))
-    one, same, other = (augmented(wide, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1))
-    assert one.shape == smiling["crops"].shape and torch.equal(one, same) and not torch.equal(one, other)
-    both = torch.stack([torch.from_numpy(smiling["crops"]).float(), one]).flatten(2)  # [2, n, pixels]
-    alike = [float(torch.corrcoef(both[:, row])[0, 1]) for row in range(len(one))]
-    assert np.median(alike) > 0.4
+def test_main_textures_tell_what_differs_from_what_does_not() -> None:
+    """Textures of two kinds that differ in one channel of one corner: the first direction parts them."""
+    rng = torch.Generator().manual_seed(0)
+    textures = torch.rand(60, *TEXTURE, generator=rng)
+    textures[::2, 7, 0, 0] += 40
+    view = MainTextures(2)
+    view.fit(textures)
+    main = view(textures)[:, -1]  # they come in rising order
+    assert (main[::2].min() > main[1::2].max()) or (main[::2].max() < main[1::2].min())
 
 
-def test_learning_reaches_every_weight(smiling: Looks, calm: Looks) -> None:
-    faces = [torch.cat([torch.from_numpy(looks[name]) for looks in (smiling, calm)]) for name in smiling]
-    net = ExpressionNet(directions=(12, 8, 4))
-    net.fit_views(*faces)
-    said = net(*faces)
-    (said.emotion.square().sum() + said.sentiment.square().sum()).backward()
+def test_learning_reaches_every_weight(smiling: Arrays, calm: Arrays) -> None:
+    faces = Looks(*(torch.cat(pair) for pair in zip(tensors(smiling), tensors(calm), strict=True)))
+    net = ExpressionNet(directions=(12, 10, 8, 4))
+    net.fit_views(faces)
+    said = net(faces)
+    (said.emotion.square().sum() + said.sentiment.square().sum() + said.covered.square().sum()).backward()
     assert all(weight.grad is not None and weight.grad.any() for weight in net.parameters())
 
 
@@ -218,7 +238,8 @@ def test_faces_are_split_by_person_and_found_in_most_pictures(faces: Path) -> No
     assert set(arrays["split"]) == {"train", "validation", "test"}
     owners = {(group, split) for group, split in zip(arrays["group"], arrays["split"], strict=True)}
     assert len(owners) == len(np.unique(arrays["group"]))
-    assert arrays["crops"].shape[1:] == (CROP + 2 * MARGIN, CROP + 2 * MARGIN)
+    assert arrays["crops"].shape[1:] == (CROP, CROP)
+    assert arrays["textures"].shape[1:] == TEXTURE
     assert set(arrays["condition"]) == {"clean", "blur", "dark", "noise", "coarse", "covered"}
 
 

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from ebmc_core import losses
-from ebmc_core.model import EBMC
+from ebmc_core.energy import Energy
+from ebmc_core.model import EBMC, Inputs
+from ebmc_core.objectives import Example, refused
 
 
 def test_classify_is_the_masked_mean_of_minus_log_probability() -> None:
@@ -141,6 +143,57 @@ def test_distil_by_hand() -> None:
     assert loss.item() == pytest.approx(math.log(3) - math.log(2))
     loss.backward()
     assert logits.grad is not None and logits.grad.flatten().tolist() == pytest.approx([-1 / 6, -1 / 6, 1 / 3])
+
+
+def test_entropy_by_hand() -> None:
+    even = torch.tensor([0.5, 0.5, 0.0])
+    assert losses.entropy(even).item() == pytest.approx(math.log(2))
+    assert losses.entropy(torch.tensor([1.0, 0.0, 0.0])).item() == 0
+
+
+def example(model: EBMC, seed: int = 0, present: torch.Tensor | None = None) -> Example:
+    generator = torch.Generator().manual_seed(seed)
+    values = [torch.randn(2, 6, width, generator=generator) for width in model.config.widths.values()]
+    ones = torch.ones(2, 6, 3)
+    present = ones if present is None else present
+    inputs = Inputs(values, present, 0.8 * ones, 0.1 * ones, torch.ones(2, 6))
+    here = present.permute(2, 0, 1)
+    return Example(
+        inputs, torch.ones(2, 6, dtype=torch.long), torch.ones(3, 2, 6, dtype=torch.long), here, here.amax(0)
+    )
+
+
+def test_what_is_imputed_must_be_useful_to_the_fused_prediction(model: EBMC) -> None:
+    """CCE's second term: with a modality hidden the logits change, and its gradient reaches that one's generator."""
+    given = example(model)
+    inner = model.represent(*given.inputs)
+    torch.manual_seed(0)
+    logits = refused(model, inner, given)
+    assert logits.shape == inner.logits.shape
+    assert not torch.allclose(logits, inner.logits, atol=1e-3)
+    loss = losses.classify(logits, given.label, given.something)
+    (gradient,) = torch.autograd.grad(loss, model.complement.generator[0].weight)
+    assert (gradient.abs().sum((1, 2)) > 0).all(), "each modality is hidden somewhere"
+
+
+def test_a_modality_that_is_alone_is_not_hidden(model: EBMC) -> None:
+    """Hiding it would leave nothing: the prediction stays what it was."""
+    present = torch.zeros(2, 6, 3)
+    present[..., 1] = 1
+    given = example(model, present=present)
+    inner = model.represent(*given.inputs)
+    torch.testing.assert_close(refused(model, inner, given), inner.logits, atol=1e-5, rtol=1e-4)
+
+
+def test_energy_reaches_the_experts_through_the_weak_modality(model: EBMC) -> None:
+    given = example(model)
+    inner = model.represent(*given.inputs)
+    energy = Energy(3)
+    doubt = torch.tensor([0.1, 0.2, 1.0]).view(3, 1, 1).expand(3, 2, 6)
+    head = model.unimodal.weight.detach()
+    loss = energy(inner.own, inner.unimodal, head, doubt, given.own, given.here)
+    (gradient,) = torch.autograd.grad(loss, model.experts.blocks[0].mlp[0].weight)
+    assert gradient.abs().sum() > 0
 
 
 def test_losses_reach_the_parts_of_the_model_they_teach(model: EBMC) -> None:

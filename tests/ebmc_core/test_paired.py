@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 from ebmc_core.data.arrays import load_arrays
+from ebmc_core.data.disturb import Disturbance
 from ebmc_core.data.paired import HOP, NEUTRAL, PairedWindows, Pairing
 from ebmc_core.modality import MODALITIES, Modality
 
-STILL = Pairing(jitter=0, noise=0)
+STILL = Disturbance(jitter=0, noise=0)
 
 
 def test_the_same_seed_draws_the_same_sequences(arrays_folder: Path) -> None:
@@ -21,7 +22,7 @@ def test_the_same_seed_draws_the_same_sequences(arrays_folder: Path) -> None:
 
 def test_values_are_rows_of_the_split_with_the_item_s_own_label(arrays_folder: Path) -> None:
     arrays = load_arrays(arrays_folder)
-    drawn = PairedWindows(arrays, "test", STILL, seed=1).draw(16)
+    drawn = PairedWindows(arrays, "test", Pairing(), 1, STILL).draw(16)
     for m, modality in enumerate(MODALITIES):
         part = arrays[modality].of_split("test")
         known = {row.tobytes(): label for row, label in zip(part.values, part.label, strict=True)}
@@ -62,13 +63,14 @@ def test_age_grows_by_a_hop_while_a_modality_is_away(arrays_folder: Path) -> Non
 
 
 def test_a_subset_that_is_asked_for_is_there_in_every_window(arrays_folder: Path) -> None:
-    drawn = PairedWindows(load_arrays(arrays_folder), "train", Pairing(), seed=7).draw(8, np.array([1, 0, 1]))
+    drawn = PairedWindows(load_arrays(arrays_folder), "train", Pairing(), seed=7).held(8, np.array([1, 0, 1]))
     assert (drawn.features.present == (1, 0, 1)).all()
     assert (drawn.features.valid == 1).all()
 
 
 def test_added_noise_lowers_the_quality(arrays_folder: Path) -> None:
     arrays, everything = load_arrays(arrays_folder), np.ones(3, np.int64)
-    noisy = PairedWindows(arrays, "train", Pairing(noise=1.0), seed=8).draw(64, everything).features.quality
-    still = PairedWindows(arrays, "train", STILL, seed=8).draw(64, everything).features.quality
+    loud = Disturbance(noise=1.0)
+    noisy = PairedWindows(arrays, "train", Pairing(), 8, loud).held(64, everything).features.quality
+    still = PairedWindows(arrays, "train", Pairing(), 8, STILL).held(64, everything).features.quality
     assert noisy.mean() < 0.8 * still.mean()

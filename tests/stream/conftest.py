@@ -8,6 +8,7 @@ from engines.engine import Engine
 from engines.selection import open_engine
 from stream.front_ends import FrontEnds, load_front_ends
 from stream.settings import load_settings
+from tests.stream.web import Web, serving
 
 
 @pytest.fixture(scope="session")
@@ -23,3 +24,10 @@ def engine() -> Iterator[Engine]:
     settings = load_settings()
     with open_engine("auto", settings.checkpoint) as opened:
         yield opened
+
+
+@pytest.fixture
+def web() -> Iterator[Web]:
+    """An empty web server on this machine."""
+    with serving() as running:
+        yield running

@@ -78,6 +78,18 @@ def test_the_measure_needs_no_pause(front: AudioFrontEnd, windows: list[Samples]
     assert all(a > b for a, b in pairwise(qualities)) and qualities[0] > 0.5 > qualities[-1]
 
 
+def test_noise_that_pauses_with_the_speech_is_heard(front: AudioFrontEnd, windows: list[Samples]) -> None:
+    """A gate lets noise through with the speech alone: ____/noisy speech\\____, digital silence around it."""
+    chunks = [chunk for chunk in VoiceActivity().push(AudioFrame(0.0, windows[1])) if chunk.speech]
+    said = np.concatenate([windows[1][int(c.start * RATE) : int(c.end * RATE)] for c in chunks])[: 2 * RATE]
+    for kind in ("white", "pink"):
+        steps = [said, *(noisy(said, noise(kind, len(said)), ratio) for ratio in (20, 10, 5, 0))]
+        found = [heard(front, np.pad(step, (LENGTH - len(step)) // 2)) for step in steps]
+        qualities = [one.quality for one in found]
+        assert all(a > b for a, b in pairwise(qualities)) and qualities[0] > 0.8, qualities
+        assert found[-1].state is State.DEGRADED and found[-1].reason and "noise" in found[-1].reason
+
+
 def test_clipping_lowers_quality(front: AudioFrontEnd, windows: list[Samples]) -> None:
     loud = [np.clip(windows[0] * gain / np.abs(windows[0]).max(), -1, 1) for gain in (0.9, 2.0, 4.0, 10.0)]
     found = [heard(front, samples) for samples in loud]

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from ebmc_core.errors import CheckpointError
 from ebmc_core.face import BLENDSHAPES
 from stream.errors import WeightsError
+from stream.features.expression import TextureReader
 from stream.features.face import POSE, FaceReader, aligned_crop, face_shape
 from stream.features.picture import Stillness, analysed, grey, noise_level
 from stream.features.video import WIDTH, FaceObservation, FaceView, VideoFrontEnd, video_features
@@ -207,6 +208,17 @@ def test_a_worse_picture_of_a_crying_face_has_a_lower_quality(landmarker: Path, 
 
 
 # the rules of a window, on real observations
+def test_a_hand_before_the_face_lowers_the_quality(landmarker: Path, media: Path) -> None:
+    """A real hand from 4 to 9 s; none while she beams."""
+    clip = media / "crying_woman.mp4"
+    hidden, free = (
+        observed(landmarker, frames(clip, *times, 2.0), lambda image: image) for times in ((4, 9), (13, 18))
+    )
+    covered, open_ = (np.median([one.view.covered for one in part if one.view]) for part in (hidden, free))
+    assert covered > open_ + 0.1
+    assert np.median([one.quality for one in hidden]) < np.median([one.quality for one in free])
+
+
 def test_a_clear_face_is_ok(seen: list[FaceObservation]) -> None:
     window = video_features(seen, WINDOW)
     assert window.state is State.OK and window.reason is None and window.quality > 0.6
@@ -319,6 +331,8 @@ def test_missing_model_files_say_how_to_mend_it(landmarker: Path, tmp_path: Path
     (tmp_path / "model.onnx").write_bytes(b"not a graph")
     with pytest.raises(CheckpointError, match="ebmc train expression"):
         VideoFrontEnd(landmarker, tmp_path)
+    with pytest.raises(CheckpointError, match="install that again"):
+        TextureReader(tmp_path)
 
 
 def test_nothing_is_written_across_the_live_table(

@@ -7,7 +7,8 @@ from numpy.typing import NDArray
 
 from ebmc_core.data.arrays import FeatureArrays
 from ebmc_core.errors import DataError
-from ebmc_core.evaluate import balanced_accuracy, clean_rows, guess
+from ebmc_core.evaluate import clean_rows
+from ebmc_core.metrics import balanced_accuracy, guess
 from ebmc_core.modality import Modality
 
 STRENGTHS = (3e-4, 1e-3, 1e-2, 1e-1)  # inverse regularisation, chosen on validation

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ebmc_core.baseline import logistic_regression
+from ebmc_core.baselines.unimodal import logistic_regression
 from ebmc_core.data.arrays import load_arrays
 
 
