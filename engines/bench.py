@@ -23,9 +23,10 @@ ROUNDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """One engine at one batch size. median, p99: milliseconds of a call. throughput: windows a second.
+    """One engine at one batch size. median, p99: milliseconds of a call on the clock. cpu: median of processor time.
 
-    speedup: median of torch eager divided by this one.
+    throughput: windows a second. speedup: processor time of torch eager divided by this one's (by the clock where the
+    work is not the processor's); on a busy machine it is the figure that holds.
     """
 
     engine: str
@@ -33,6 +34,7 @@ class Timing:
     batch: int
     median_ms: float
     p99_ms: float
+    cpu_ms: float
     throughput: float
     speedup: float
 
@@ -65,12 +67,13 @@ class Report:
 
     def rows(self) -> list[tuple[str, ...]]:
         """The table, a row per engine and batch, with a heading first."""
-        heading = ("engine", "batch", "median ms", "p99 ms", "windows/s", "x torch", "memory MB", "torch imported")
+        heading = ("engine", "batch", "median ms", "p99 ms", "cpu ms", "windows/s", "x torch", "MB", "imports torch")
         feet = {foot.engine: foot for foot in self.footprints}
         rows: list[tuple[str, ...]] = [heading]
         for timing in self.timings:
             foot = feet[timing.engine]
-            figures = (f"{timing.median_ms:.2f}", f"{timing.p99_ms:.2f}", f"{timing.throughput:.0f}")
+            times = (timing.median_ms, timing.p99_ms, timing.cpu_ms)
+            figures = (*(f"{figure:.2f}" for figure in times), f"{timing.throughput:.0f}")
             memory = (f"{foot.memory_mb:.0f}", "yes" if foot.torch else "no")
             rows.append((timing.backend, str(timing.batch), *figures, f"{timing.speedup:.1f}", *memory))
         return rows
@@ -108,24 +111,22 @@ def benchmark(
 def take_turns(running: Sequence["Child"], batch: int, calls: int, report: Callable[[str], None]) -> list[Timing]:
     """All engines at one batch size, in rounds."""
     count = max(2, calls // ROUNDS // max(1, batch // 4))
-    taken: dict[str, list[float]] = {child.name: [] for child in running}
+    taken: dict[str, list[tuple[float, float]]] = {child.name: [] for child in running}
     for number in range(ROUNDS):
         report(f"batch {batch}, round {number + 1} of {ROUNDS}")
         for child in running:
             taken[child.name] += child.measure(batch, count)
-    medians = {name: quantile(times, 0.5) for name, times in taken.items()}
-    return [
-        Timing(
-            child.name,
-            child.backend,
-            batch,
-            round(medians[child.name], 4),
-            round(quantile(taken[child.name], 0.99), 4),
-            round(batch / medians[child.name] * 1000, 1),
-            round(medians[REFERENCE] / medians[child.name], 3),
-        )
-        for child in running
-    ]
+    reference = [quantile(times, 0.5) for times in zip(*taken[REFERENCE], strict=True)]
+    return [timing(child, batch, taken[child.name], reference) for child in running]
+
+
+def timing(child: "Child", batch: int, taken: Sequence[tuple[float, float]], reference: Sequence[float]) -> Timing:
+    """The figures of one engine from its calls (clock and processor, milliseconds)."""
+    clock, processor = (list(times) for times in zip(*taken, strict=True))
+    median, cpu = quantile(clock, 0.5), quantile(processor, 0.5)
+    speedup = reference[1] / cpu if "cpu" in child.backend else reference[0] / median
+    figures = (median, quantile(clock, 0.99), cpu, batch / median * 1000, speedup)
+    return Timing(child.name, child.backend, batch, *(round(figure, 4) for figure in figures))
 
 
 def quantile(times: Sequence[float], share: float) -> float:
@@ -169,10 +170,10 @@ class Child:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def measure(self, batch: int, count: int) -> list[float]:
-        """Milliseconds of `count` calls."""
+    def measure(self, batch: int, count: int) -> list[tuple[float, float]]:
+        """Milliseconds of `count` calls, by the clock and of the processor."""
         self._write({"batch": batch, "count": count})
-        return self._read()["times"]
+        return [(clock, processor) for clock, processor in self._read()["times"]]
 
     def close(self) -> None:
         """End the process."""
@@ -212,11 +213,11 @@ def serve(name: str, folder: Path) -> None:
             for line in sys.stdin:
                 asked = json.loads(line)
                 batch = golden_batch(config, asked["batch"])
-                times: list[float] = []
+                times: list[tuple[float, float]] = []
                 for _ in range(asked["count"] + 1):  # the first one warms the caches up
-                    start = time.perf_counter()
+                    start, spent = time.perf_counter(), time.process_time()
                     engine.infer(batch)
-                    times.append((time.perf_counter() - start) * 1000)
+                    times.append(((time.perf_counter() - start) * 1000, (time.process_time() - spent) * 1000))
                 say(times=times[1:])
     except EbmcError as error:
         say(error=str(error))

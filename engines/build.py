@@ -55,7 +55,7 @@ def plan_from_onnx(trt: ModuleType, graph: bytes, options: PlanOptions, timing: 
         (config.set_flag if options.tf32 else config.clear_flag)(trt.BuilderFlag.TF32)
     add_profiles(builder, network, config, options.profiles)
     add_targets(trt, config, options.targets)
-    timings = timing_cache(config, timing) if not options.targets else None
+    timings = timing_cache(trt, config, timing) if not options.targets else None
     plan = builder.build_serialized_network(network, config)
     if plan is None:
         raise EngineError(f"{named(trt)} could not build a plan: {log.said()}")
@@ -87,12 +87,15 @@ def add_targets(trt: ModuleType, config: Any, targets: tuple[str, ...]) -> None:
             raise EngineError(f"{named(trt)} does not build for {target}: it builds for {', '.join(known).lower()}")
 
 
-def timing_cache(config: Any, timing: bytes) -> Any:
-    """What earlier builds measured, so that this one need not; None where the release has none."""
-    if not hasattr(config, "create_timing_cache"):
+def timing_cache(trt: ModuleType, config: Any, timing: bytes) -> Any:
+    """What earlier builds measured, so that this one need not; None where the compiler measures nothing (RTX)."""
+    if hasattr(trt, "ComputeCapability") or not hasattr(config, "create_timing_cache"):
         return None
-    timings = config.create_timing_cache(timing)
-    return timings if timings and config.set_timing_cache(timings, ignore_mismatch=True) else None
+    for content in (timing, b""):  # what another driver measured is refused: begin anew
+        timings = config.create_timing_cache(content)
+        if timings and config.set_timing_cache(timings, ignore_mismatch=False):
+            return timings
+    return None
 
 
 def strongly_typed(trt: ModuleType) -> int:
@@ -101,13 +104,13 @@ def strongly_typed(trt: ModuleType) -> int:
     return 0 if flag is None else 1 << int(flag)
 
 
-def named(trt: ModuleType) -> str:
+def named(trt: Any) -> str:
     """Which compiler it was, for messages and keys."""
     return f"{trt.__name__} {trt.__version__}"
 
 
 @cache
-def compiler_log(trt: ModuleType) -> Any:
+def compiler_log(trt: Any) -> Any:
     """The one logger of a compiler: the library keeps the first it gets for the life of the process."""
 
     class CompilerLog(trt.ILogger):

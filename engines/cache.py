@@ -127,6 +127,7 @@ def replace_file(path: Path, content: bytes) -> None:
     """Write a file whole or not at all: a reader sees the old one until the new one is complete."""
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
     try:
+        os.fchmod(handle, 0o644)  # a plan is no secret, and the service may run as another user
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()

@@ -14,6 +14,7 @@ from engines.fallback import Candidate, FallbackEngine
 
 PREFERENCE = ("tensorrt", "tensorrt-rtx", "onnx-cuda", "onnx", "torch")
 AUTO = "auto"
+PRECISE = ("tensorrt", "tensorrt-rtx")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +27,21 @@ class EngineState:
 
 
 def make_engine(name: str, folder: Path) -> Engine:
-    """The engine of this name in `ENGINES`, not yet entered; its library is imported here, and only here."""
+    """The engine of this name in `ENGINES`, not yet entered; its library is imported here, and only here.
+
+    `NAME:float16` asks one of `PRECISE` for half precision.
+    """
+    name, colon, precision = name.partition(":")
     if name not in ENGINES:
         raise EngineError(f"no engine is called {name!r}: choose {AUTO}, {', '.join(ENGINES)}")
+    if colon and name not in PRECISE:
+        raise EngineError(f"the {name} engine runs in float32 only; {' and '.join(PRECISE)} have a choice")
     module, attribute = ENGINES[name].split(":")
     try:
-        build: Callable[[Path], Engine] = getattr(import_module(module), attribute)
+        build: Callable[..., Engine] = getattr(import_module(module), attribute)
     except ImportError as error:
         raise EngineAbsent(f"the {name} engine needs a library that is not installed: {error}") from error
-    return build(folder)
+    return build(folder, precision) if colon else build(folder)
 
 
 def open_engine(name: str = AUTO, checkpoint: Path | str = "live-en", strict: bool = False) -> Engine:

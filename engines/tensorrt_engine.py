@@ -52,6 +52,8 @@ class TensorRtEngine:
         probe: Callable[[str], Gpu] = probe_gpu,
         load: Loader = PlanRunner,
     ) -> None:
+        if precision not in TOLERANCES:
+            raise EngineError(f"there is no precision {precision!r}: choose {' or '.join(TOLERANCES)}")
         self._gpu = probe(GET[self.flavour])
         self._trt = import_compiler(self.flavour)
         self._files = read_checkpoint(folder)

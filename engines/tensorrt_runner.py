@@ -1,7 +1,7 @@
 """Runs a TensorRT plan with torch's CUDA buffers, and replays it as a CUDA graph. Not run on hardware yet."""
 
 from collections.abc import Mapping, Sequence
-from types import ModuleType
+from importlib import import_module
 from typing import Any, Protocol
 
 from ebmc_core.batch import Float
@@ -24,10 +24,9 @@ class PlanRunner:
     Making it raises `EngineError` if the plan does not deserialise or its shapes are not those of the profiles.
     """
 
-    def __init__(self, trt: ModuleType, plan: bytes, profiles: Sequence[Batches]) -> None:
-        import torch
-
-        self._torch: Any = torch
+    def __init__(self, trt: Any, plan: bytes, profiles: Sequence[Batches], torch: Any = None) -> None:
+        torch = torch or import_module("torch")
+        self._trt, self._torch = trt, torch
         if not torch.cuda.is_available():
             raise EngineError(f"torch {torch.__version__} cannot use the GPU, and the buffers are torch's")
         log = compiler_log(trt)
@@ -38,8 +37,7 @@ class PlanRunner:
             raise EngineError(f"{named(trt)} cannot load the plan: {log.said()}")
         if self._engine.num_optimization_profiles != len(profiles):
             raise EngineError(f"the plan has {self._engine.num_optimization_profiles} profiles, not {len(profiles)}")
-        self._stream: Any = torch.cuda.Stream()
-        self._input = trt.TensorIOMode.INPUT
+        self._stream = torch.cuda.Stream()
         try:
             self._slots = {high: self._slot(index, high) for index, (_, _, high) in enumerate(profiles)}
         except RuntimeError as error:
@@ -56,18 +54,31 @@ class PlanRunner:
         return {name: output[:streams] for name, output in outputs.items()}
 
     def _slot(self, profile: int, batch: int) -> "Slot":
-        context = self._engine.create_execution_context()
+        context = context_for(self._trt, self._engine)
         if context is None or not context.set_optimization_profile_async(profile, self._stream.cuda_stream):
             raise EngineError(f"the plan gives no context for batches of {batch}")
         self._stream.synchronize()
         names = [self._engine.get_tensor_name(index) for index in range(self._engine.num_io_tensors)]
-        inputs = [name for name in names if self._engine.get_tensor_mode(name) == self._input]
+        inputs = [name for name in names if self._engine.get_tensor_mode(name) == self._trt.TensorIOMode.INPUT]
         for name in inputs:
             shape = (batch, *tuple(self._engine.get_tensor_shape(name))[1:])
             if not context.set_input_shape(name, shape):
                 raise EngineError(f"the plan refuses {name} {list(shape)}")
         shapes = {name: tuple(context.get_tensor_shape(name)) for name in names}
         return Slot(self._torch, context, self._stream, shapes, inputs)
+
+
+def context_for(trt: Any, engine: Any) -> Any:
+    """A context for one fixed shape. TensorRT-RTX compiles its kernels on the device: have it do so at once.
+
+    Left to itself it starts with general kernels and swaps better ones in later, which a recorded graph never sees.
+    """
+    strategies = getattr(trt, "DynamicShapesKernelSpecializationStrategy", None)
+    if strategies is None or not hasattr(engine, "create_runtime_config"):
+        return engine.create_execution_context()
+    config = engine.create_runtime_config()
+    config.dynamic_shapes_kernel_specialization_strategy = strategies.EAGER
+    return engine.create_execution_context(config)
 
 
 class Slot:

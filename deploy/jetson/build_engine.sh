@@ -16,6 +16,6 @@ ebmc="${EBMC:-$python -m stream.cli}"
 
 # building proves the plan too: golden inputs, recorded windows, all subsets of modalities, against ONNX Runtime
 $ebmc engine build "$checkpoint" --backend tensorrt --precision "$precision"
-if [ "$precision" = float32 ]; then $ebmc engine verify "$checkpoint" --engine tensorrt; fi
-$ebmc engine bench "$checkpoint" --engine tensorrt --engine onnx --json "jetson-$(uname -n).json"
+$ebmc engine verify "$checkpoint" --engine "tensorrt:$precision"
+$ebmc engine bench "$checkpoint" --engine "tensorrt:$precision" --engine onnx --json "jetson-$(uname -n).json"
 $ebmc doctor || true

@@ -30,7 +30,9 @@ def run_command(
     realtime: Annotated[
         bool, typer.Option("--realtime/--fast", help="Pace by the timestamps, or run as fast as it can.")
     ] = False,
-    engine: Annotated[str | None, typer.Option(help="auto, onnx or torch.", show_default="auto")] = None,
+    engine: Annotated[
+        str | None, typer.Option(help="auto, or one that `ebmc engine list` shows.", show_default="auto")
+    ] = None,
     asr: Annotated[str | None, typer.Option(help="Speech recogniser: tiny.en or none.", show_default="tiny.en")] = None,
     window: Annotated[float | None, typer.Option(help="Window length, seconds.", show_default="4")] = None,
     hop: Annotated[float | None, typer.Option(help="Time between windows, seconds.", show_default="0.5")] = None,

@@ -73,6 +73,15 @@ def test_a_name_that_does_not_exist_lists_those_that_do(exported: Path) -> None:
         open_engine("abacus", exported)
 
 
+def test_a_precision_can_be_asked_for_where_there_is_a_choice(exported: Path) -> None:
+    with pytest.raises(
+        EngineError, match="the onnx engine runs in float32 only; tensorrt and tensorrt-rtx have a choice"
+    ):
+        open_engine("onnx:float16", exported)
+    with pytest.raises(EngineError, match="no precision 'int3': choose float32 or float16"):
+        open_engine("tensorrt:int3", exported)
+
+
 def test_a_damaged_graph_is_one_clear_line(copied: Path) -> None:
     content = (copied / GRAPH).read_bytes()
     (copied / GRAPH).write_bytes(content[: len(content) // 2])

@@ -162,6 +162,9 @@ def test_a_plan_with_other_numbers_is_rebuilt(exported: Path, plans: Path, caplo
     with engine(exported, plans, driver):
         assert Ahead.built == 1
     assert "differs from the reference by 1.0e-01 on the golden inputs" in caplog.text
+    with engine(exported, plans, FakeDriver(exported, "float16"), precision="float16") as half:
+        assert half.backend == "tensorrt-rtx-float16"
+        assert Ahead.built == 1, "the plan in the cache is float32"
     driver.broken = 6
     with pytest.raises(EngineError, match="differs from the reference"), engine(exported, plans, driver):
         pass
