@@ -99,7 +99,7 @@ def prepare_command(
         if "text" in parts:
             say(f"wrote    {prepare_text(root, out, TextFrontEnd(fetch('minilm-l6-v2', cache, say)), bars)}")
         if "mosi" in parts:
-            say(f"wrote    {prepare_mosi(root, out, TextFrontEnd(fetch('minilm-l6-v2', cache, say)), bars)}")
+            say(f"wrote    {prepare_mosi(root, out, fetch('minilm-l6-v2', cache, say), bars)}")
 
 
 def _root(data: Path | None) -> Path:

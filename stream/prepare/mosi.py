@@ -1,18 +1,23 @@
 """CMU-MOSI into training sequences: the released utterance features in the order of each video, and MiniLM vectors.
 
+MiniLM as its authors published it, not the stream's own blocks: those were tuned on labels of these very utterances.
+
 Data: the feature release of Poria et al. (ACL 2017) of CMU-MOSI (Zadeh et al. 2016). It has no validation split, so 12
 of its 62 training videos become one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from tokenizers import Tokenizer
 
 from ebmc_core.errors import DataError
-from stream.features.text import TextFrontEnd
+from stream.features.sentence_graph import tuned_encoder
+from stream.features.text import LONGEST
 
 Report = Callable[[int, int, str], None]
 
@@ -24,7 +29,7 @@ RELEASED = {"released": "text", "audio": "audio", "video": "video", "label": "la
 """Columns that are taken over as they are: our name, the release's."""
 
 
-def prepare_mosi(data: Path, out: Path, front: TextFrontEnd, report: Report | None = None) -> Path:
+def prepare_mosi(data: Path, out: Path, minilm: Path, report: Report | None = None) -> Path:
     """Write `out/mosi.npz` (see `ebmc_core.data.mosi`). Raises `DataError` where `data/cmu-mosi` is not there."""
     path = data / "cmu-mosi" / "mosi_utterance.npz"
     if not path.is_file():
@@ -32,16 +37,27 @@ def prepare_mosi(data: Path, out: Path, front: TextFrontEnd, report: Report | No
     with np.load(path) as stored:
         parts = [_part({name: stored[f"{part}_{name}"] for name in _NAMES}, part) for part in ("train", "test")]
     columns: dict[str, NDArray[Any]] = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-    lines = [str(line).lower() for line in columns.pop("transcript")]  # they are written in capitals
-    vectors: list[NDArray[np.float32]] = []
-    for first in range(0, len(lines), BATCH):
-        vectors.append(front.vectors(lines[first : first + BATCH]))
-        if report:
-            report(min(first + BATCH, len(lines)), len(lines), "utterances")
+    lines = [str(line) for line in columns.pop("transcript")]
     out.mkdir(parents=True, exist_ok=True)
-    columns["minilm"] = np.concatenate(vectors)
+    columns["minilm"] = published_vectors(lines, minilm, report)
     np.savez_compressed(out / "mosi.npz", **columns)  # pyright: ignore[reportArgumentType]
     return out / "mosi.npz"
+
+
+@torch.inference_mode()
+def published_vectors(lines: Sequence[str], minilm: Path, report: Report | None = None) -> NDArray[np.float32]:
+    """Sentence vectors of the published MiniLM, float32 `[n, 384]`. minilm: the `minilm-l6-v2` weights."""
+    tokenizer: Tokenizer = Tokenizer.from_file(str(minilm / "tokenizer.json"))
+    tokenizer.enable_truncation(LONGEST, direction="left")
+    tokenizer.enable_padding(pad_id=0, pad_token="[PAD]")
+    encoder, vectors = tuned_encoder(minilm, tuned=None), list[NDArray[np.float32]]()
+    for first in range(0, len(lines), BATCH):
+        encoded = tokenizer.encode_batch(list(lines[first : first + BATCH]))
+        ids, masks = ([getattr(each, name) for each in encoded] for name in ("ids", "attention_mask"))
+        vectors.append(encoder(torch.tensor(ids), torch.tensor(masks)).numpy())
+        if report:
+            report(min(first + BATCH, len(lines)), len(lines), "utterances")
+    return np.concatenate(vectors)
 
 
 _NAMES = ("id", "transcript", *RELEASED.values())
