@@ -22,6 +22,8 @@ from typing import BinaryIO
 
 import platformdirs
 
+from ebmc_core.checkpoint import checkpoint_folder
+from ebmc_core.sentence_checkpoint import sentence_digest
 from stream.errors import WeightsError
 
 Report = Callable[[str], None]
@@ -68,7 +70,8 @@ class WeightEntry:
 
     sources are tried in order. files: file name -> sha256 of what the source must hold. size: bytes to fetch.
     single: the one file that `fetch` answers with, where the folder has no meaning of its own. derive: a module that
-    is run once over the fetched folder (`python -m MODULE FOLDER`) and leaves there what a stream will load.
+    is run once over the fetched folder (`python -m MODULE FOLDER`) and leaves there what a stream will load. tuned:
+    the bundled checkpoint that this module puts in place of some of the fetched weights.
     """
 
     name: str
@@ -78,11 +81,15 @@ class WeightEntry:
     size: int
     single: str | None = None
     derive: str | None = None
+    tuned: str | None = None
 
     @property
     def fingerprint(self) -> str:
         """Changes when the entry asks for other files, so that an old cache folder is not taken for the new one."""
-        return hashlib.sha256(json.dumps([dict(self.files), self.derive]).encode()).hexdigest()
+        asked: list[object] = [dict(self.files), self.derive]
+        if self.tuned:
+            asked.append(sentence_digest(checkpoint_folder(self.tuned)))
+        return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
 
 
 WEIGHTS: dict[str, WeightEntry] = {
@@ -111,6 +118,7 @@ WEIGHTS: dict[str, WeightEntry] = {
             licence="Apache-2.0 (sentence-transformers all-MiniLM-L6-v2)",
             size=91_335_235,
             derive="stream.features.sentence_graph",
+            tuned="sentence",
         ),
         WeightEntry(
             name="face-landmarker",

@@ -48,7 +48,7 @@ def prepare_command(
 
 
 def train_command(
-    config: Annotated[str, typer.Argument(help="A TOML file, or the name of one in the package: expression, live-en.")],
+    config: Annotated[str, typer.Argument(help="A TOML file, or one in the package: expression, sentence, live-en.")],
     features: Features = Path("features"),
     runs: Annotated[Path, typer.Option(help="Folder that gets a folder for this run.")] = Path("runs"),
     seed: Annotated[int | None, typer.Option(help="Random seed.", show_default="that of the config")] = None,
@@ -65,6 +65,10 @@ def train_command(
 
             run = train_expression(ExpressionTrainConfig.from_toml(path, **overrides), say)
             say(f"wrote    {embed_faces(features / 'faces.npz', features, run)}")
+        elif path.stem.startswith("sentence"):
+            from stream.prepare.sentences import train_on_sentences
+
+            run = train_on_sentences(path, overrides, say)
         else:
             from ebmc_core.train import read_train_config, train
             from engines.export import onnx_from_checkpoint

@@ -1,9 +1,10 @@
 """MiniLM as one ONNX graph: token ids in, unit sentence vectors out. Run once, when the weights are fetched.
 
 `python -m stream.features.sentence_graph FOLDER` reads `config.json` and `model.safetensors` (sentence-transformers
-all-MiniLM-L6-v2) in that folder and leaves `model.onnx` in place of the latter, so that a running stream needs neither
-torch nor transformers for its text and loads in a fraction of a second. Pooling (mean over tokens) and the L2 norm are
-part of the graph, as the model's authors apply them.
+all-MiniLM-L6-v2) in that folder, puts the upper blocks that were trained on sentiment in place of its own, and leaves
+`model.onnx` beside them, so that a running stream needs neither torch nor transformers for its text and loads in a
+fraction of a second. Pooling (mean over tokens) and the L2 norm are part of the graph, as the model's authors apply
+them. `model.safetensors` stays, for `ebmc train sentence` begins with it.
 """
 
 import os
@@ -17,6 +18,10 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 from transformers import AutoModel
+
+from ebmc_core.checkpoint import checkpoint_folder
+from ebmc_core.errors import CheckpointError
+from ebmc_core.sentence_checkpoint import load_sentence
 
 TOLERANCE = 1e-4
 
@@ -37,10 +42,8 @@ class SentenceEncoder(nn.Module):
 
 
 def onnx_from_safetensors(folder: Path) -> Path:
-    """Write `model.onnx`, check it against torch on a padded batch, and drop the safetensors file."""
-    encoder = SentenceEncoder(
-        AutoModel.from_pretrained(str(folder), local_files_only=True, attn_implementation="eager")
-    ).eval()
+    """Write `model.onnx` with the bundled upper blocks and check it against torch on a padded batch."""
+    encoder = tuned_encoder(folder, checkpoint_folder("sentence"))
     tokens = torch.randint(1000, 20_000, (2, 9), generator=torch.Generator().manual_seed(0))
     mask = torch.ones_like(tokens)
     mask[1, 5:] = 0
@@ -60,8 +63,17 @@ def onnx_from_safetensors(folder: Path) -> Path:
     )
     _compare(encoder, path, tokens[:1, :4], mask[:1, :4])
     _compare(encoder, path, tokens, mask)
-    (folder / "model.safetensors").unlink()
     return path
+
+
+def tuned_encoder(folder: Path, tuned: Path | None) -> SentenceEncoder:
+    """MiniLM of a folder, with the blocks of a sentence checkpoint in place of its own. Raises `CheckpointError`."""
+    minilm = AutoModel.from_pretrained(str(folder), local_files_only=True, attn_implementation="eager")
+    if tuned is not None:
+        weights = {name: weight.float() for name, weight in load_sentence(tuned).items()}
+        if strange := minilm.load_state_dict(weights, strict=False).unexpected_keys:
+            raise CheckpointError(f"{tuned} holds weights that MiniLM does not have: {', '.join(strange)}")
+    return SentenceEncoder(minilm).eval()
 
 
 def _compare(encoder: SentenceEncoder, path: Path, tokens: Tensor, mask: Tensor) -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.random import Generator
 
+from ebmc_core.data.sentences import EMOTIONS, NO_EMOTION
 from ebmc_core.errors import DataError
 from ebmc_core.modality import SENTIMENTS, Sentiment
 from stream.features.text import TextFrontEnd, recency
@@ -44,6 +45,7 @@ class Line:
     group: str
     split: str
     source: str
+    emotion: int = NO_EMOTION
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,7 @@ class Copy:
 
 def prepare_text(data: Path, out: Path, front: TextFrontEnd, report: Report | None = None) -> Path:
     """Write `out/text.npz` from `data/meld` and `data/cmu-mosi`. Raises `DataError` when they are not there."""
-    rng = np.random.default_rng(SEED)
-    lines = [*_meld(data / "meld", rng), *_mosi(data / "cmu-mosi" / "mosi_utterance.npz", rng)]
-    vocabulary = sorted({word for line in lines if line.split == "train" for word in _plain(line.text)})
-    copies = [copy for line in lines for copy in _copies(line, vocabulary, rng)]
+    copies = read_copies(data)
     vectors: list[np.ndarray] = []
     for first in range(0, len(copies), BATCH):
         vectors.append(front.vectors([copy.text for copy in copies[first : first + BATCH]]))
@@ -82,6 +81,14 @@ def prepare_text(data: Path, out: Path, front: TextFrontEnd, report: Report | No
     return out / "text.npz"
 
 
+def read_copies(data: Path) -> list[Copy]:
+    """Every line of both data sets with its copies, the same ones each time. Raises `DataError` as `prepare_text`."""
+    rng = np.random.default_rng(SEED)
+    lines = [*_meld(data / "meld", rng), *_mosi(data / "cmu-mosi" / "mosi_utterance.npz", rng)]
+    vocabulary = sorted({word for line in lines if line.split == "train" for word in _plain(line.text)})
+    return [copy for line in lines for copy in _copies(line, vocabulary, rng)]
+
+
 def _meld(folder: Path, rng: Generator) -> Iterator[Line]:
     """The training file by dialogue into train and validation; the development file is the test."""
     train = _meld_rows(folder / "train_sent_emo.csv")
@@ -95,7 +102,8 @@ def _meld(folder: Path, rng: Generator) -> Iterator[Line]:
             label = SENTIMENTS.index(Sentiment(row["Sentiment"].lower()))
             text = " ".join(row["Utterance"].translate(PUNCTUATION).split())
             if text:
-                yield Line(text, label, f"{group}-{row['Utterance_ID']}", group, split, "meld")
+                emotion = EMOTIONS.index(row["Emotion"])
+                yield Line(text, label, f"{group}-{row['Utterance_ID']}", group, split, "meld", emotion)
 
 
 def _meld_rows(path: Path) -> list[dict[str, str]]:

@@ -33,7 +33,9 @@ def test_the_wheel_holds_code_weights_clip_and_schema(wheel: Path) -> None:
         "ebmc_core/checkpoints/live-en/model.safetensors",
         "ebmc_core/checkpoints/live-en/model.onnx",
         "ebmc_core/checkpoints/expression/model.onnx",
+        "ebmc_core/checkpoints/sentence/model.safetensors",
         "ebmc_core/configs/live-en.toml",
+        "ebmc_core/configs/sentence.toml",
     ):
         assert needed in names
 

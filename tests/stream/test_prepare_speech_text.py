@@ -40,20 +40,24 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> FeatureArrays:
     return read_arrays(prepare_ravdess(data, data / "out", AudioFrontEnd(recogniser())))
 
 
-@pytest.fixture(scope="module")
-def text(tmp_path_factory: pytest.TempPathFactory) -> FeatureArrays:
-    """The first lines of both MELD files, and some MOSI videos."""
+def small_text_data(folder: Path, every: int = 14) -> Path:
+    """A data folder with the first lines of both MELD files, and some MOSI videos."""
     meld, mosi = data_set("meld"), data_set("cmu-mosi")
-    data = tmp_path_factory.mktemp("data")
-    (data / "meld").mkdir()
-    (data / "cmu-mosi").mkdir()
-    for name, count in (("train_sent_emo.csv", 200), ("dev_sent_emo.csv", 60)):
+    (folder / "meld").mkdir()
+    (folder / "cmu-mosi").mkdir()
+    for name, count in (("train_sent_emo.csv", 2800 // every), ("dev_sent_emo.csv", 60)):
         lines = (meld / name).read_text(encoding="utf-8").splitlines(keepends=True)[:count]
-        (data / "meld" / name).write_text("".join(lines), encoding="utf-8")
+        (folder / "meld" / name).write_text("".join(lines), encoding="utf-8")
     with np.load(mosi / "mosi_utterance.npz") as stored:
         keys = [f"{part}_{name}" for part in ("train", "test") for name in ("id", "transcript", "label")]
-        parts = {key: stored[key][::14] for key in keys}
-    np.savez(data / "cmu-mosi" / "mosi_utterance.npz", **parts)
+        parts = {key: stored[key][::every] for key in keys}
+    np.savez(folder / "cmu-mosi" / "mosi_utterance.npz", **parts)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory: pytest.TempPathFactory) -> FeatureArrays:
+    data = small_text_data(tmp_path_factory.mktemp("data"))
     return read_arrays(prepare_text(data, data / "out", TextFrontEnd(weights("minilm-l6-v2"))))
 
 
