@@ -29,8 +29,9 @@ from ebmc_core.data.sequences import Ints, LabelledBatch, ordered_subsets
 from ebmc_core.errors import DataError
 from ebmc_core.modality import MODALITIES, SENTIMENTS, Modality, Sentiment
 
-TEXTS = ("released", "minilm")
-"""Text features to choose from: the release's text-CNN vectors, or MiniLM vectors of the transcripts."""
+TEXTS = ("released", "minilm", "sentence")
+"""Text features to choose from: the release's text-CNN vectors, MiniLM vectors of the transcripts, or those of the
+stream's own encoder, MiniLM with blocks tuned on sentiment, each by a network that did not learn from its label."""
 POSITIVE, NEGATIVE = SENTIMENTS.index(Sentiment.POSITIVE), SENTIMENTS.index(Sentiment.NEGATIVE)
 
 
@@ -62,7 +63,8 @@ def read_mosi(path: Path, text: str = "released") -> MosiArrays:
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing: make it with `ebmc data prepare --only mosi`") from error
     except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} holds no utterances of MOSI: {error}") from error
+        mend = "; `sentence` needs `ebmc data prepare --only mosi --reviews FILE`" if text == "sentence" else ""
+        raise DataError(f"{path} holds no utterances of MOSI with {text} text: {error}{mend}") from error
     sources = {Modality.TEXT: text, Modality.AUDIO: "audio", Modality.VIDEO: "video"}
     values = {modality: columns[name] for modality, name in sources.items()}
     _check(values, columns["label"], columns["split"], columns["name"], path)

@@ -50,7 +50,7 @@ def splits_of(checkpoints: Sequence[Checkpoint], features: Path, softened: bool 
                 f"{first.folder} reads {first.config.widths[modality]} {modality} features, {features} has "
                 f"{found[modality]}: prepare the features again, or name the folder they were trained on"
             )
-    return "mosi-minilm" if text == "minilm" else "mosi" if kind == "mosi" else "paired", splits
+    return kind if text in ("", "released") else f"{kind}-{text}", splits
 
 
 def _data(checkpoint: Checkpoint) -> tuple[str, str]:

@@ -65,6 +65,9 @@ def prepare_command(
     data: Data = None,
     out: Annotated[Path, typer.Option(help="Folder of the feature arrays.")] = Path("features"),
     only: Annotated[list[str] | None, typer.Option(help="faces, speech, text or mosi; may be repeated.")] = None,
+    reviews: Annotated[
+        Path | None, typer.Option(help="For mosi: reviews.npz of `ebmc train sentence`, for its text vectors too.")
+    ] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Fetch no data set that is not here.")] = False,
 ) -> None:
     """Fetch what is missing and run it through the front ends of the stream; half an hour on two cores."""
@@ -99,7 +102,7 @@ def prepare_command(
         if "text" in parts:
             say(f"wrote    {prepare_text(root, out, TextFrontEnd(fetch('minilm-l6-v2', cache, say)), bars)}")
         if "mosi" in parts:
-            say(f"wrote    {prepare_mosi(root, out, fetch('minilm-l6-v2', cache, say), bars)}")
+            say(f"wrote    {prepare_mosi(root, out, fetch('minilm-l6-v2', cache, say), reviews, bars)}")
 
 
 def _root(data: Path | None) -> Path:

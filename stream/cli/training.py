@@ -14,7 +14,9 @@ Features = Annotated[Path, typer.Option(help="Folder of the feature arrays, made
 def train_command(
     config: Annotated[
         str,
-        typer.Argument(help="A TOML file, or one in the package: live-en, mosi, mosi-minilm, expression, sentence."),
+        typer.Argument(
+            help="A TOML file, or one in the package: live-en, mosi, mosi-minilm, mosi-sentence, sentence, expression."
+        ),
     ],
     features: Features = Path("features"),
     runs: Annotated[Path, typer.Option(help="Folder that gets a folder for each run.")] = Path("runs"),

@@ -1,11 +1,13 @@
 """CMU-MOSI into training sequences: the released utterance features in the order of each video, and MiniLM vectors.
 
-MiniLM as its authors published it, not the stream's own blocks: those were tuned on labels of these very utterances.
+MiniLM as its authors published it. The stream's own encoder has blocks that were tuned on labels of these utterances;
+its vectors are taken from the training itself, which has a network for each fold that did not learn from it.
 
 Data: the feature release of Poria et al. (ACL 2017) of CMU-MOSI (Zadeh et al. 2016). It has no validation split, so 12
 of its 62 training videos become one.
 """
 
+import zipfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +31,9 @@ RELEASED = {"released": "text", "audio": "audio", "video": "video", "label": "la
 """Columns that are taken over as they are: our name, the release's."""
 
 
-def prepare_mosi(data: Path, out: Path, minilm: Path, report: Report | None = None) -> Path:
+def prepare_mosi(
+    data: Path, out: Path, minilm: Path, reviews: Path | None = None, report: Report | None = None
+) -> Path:
     """Write `out/mosi.npz` (see `ebmc_core.data.mosi`). Raises `DataError` where `data/cmu-mosi` is not there."""
     path = data / "cmu-mosi" / "mosi_utterance.npz"
     if not path.is_file():
@@ -39,6 +43,9 @@ def prepare_mosi(data: Path, out: Path, minilm: Path, report: Report | None = No
     columns: dict[str, NDArray[Any]] = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     lines = [str(line) for line in columns.pop("transcript")]
     out.mkdir(parents=True, exist_ok=True)
+    identity = columns.pop("id")
+    if reviews is not None:
+        columns["sentence"] = _tuned(reviews, identity)
     columns["minilm"] = published_vectors(lines, minilm, report)
     np.savez_compressed(out / "mosi.npz", **columns)  # pyright: ignore[reportArgumentType]
     return out / "mosi.npz"
@@ -72,4 +79,19 @@ def _part(columns: dict[str, NDArray[Any]], part: str) -> dict[str, NDArray[Any]
     held = np.random.default_rng(SEED).permutation(videos)[:VALIDATION] if part == "train" else []
     split = np.where(np.isin(name, held), "validation", part)
     taken = {ours: columns[theirs][order] for ours, theirs in RELEASED.items()}
-    return {**taken, "transcript": columns["transcript"][order], "name": name[order], "split": split[order]}
+    same = {key: columns[key][order] for key in ("id", "transcript")}
+    return {**taken, **same, "name": name[order], "split": split[order]}
+
+
+def _tuned(reviews: Path, identity: NDArray[np.str_]) -> NDArray[np.float32]:
+    """The vectors of these utterances from the `reviews.npz` of `ebmc train sentence`. Raises `DataError`."""
+    try:
+        with np.load(reviews) as stored:
+            vectors = dict(zip(stored["item"].tolist(), stored["values"], strict=True))
+            learned = int(stored["learned"].sum())
+        found = np.stack([vectors[f"mosi-{item}"] for item in identity])
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise DataError(f"{reviews} lacks vectors of these utterances: make it with `ebmc train sentence`") from error
+    if learned:
+        raise DataError(f"{learned} vectors in {reviews} know their own label: train with `folds` in the configuration")
+    return found.astype(np.float32)

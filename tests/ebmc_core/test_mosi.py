@@ -94,6 +94,6 @@ def test_bad_arrays_are_one_clear_line(tmp_path: Path, column: str, spoil, messa
 def test_missing_arrays_and_unknown_text_name_the_mend(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"missing: make it with `ebmc data prepare --only mosi`"):
         read_mosi(tmp_path / "mosi.npz")
-    with pytest.raises(DataError, match="choose released or minilm"):
+    with pytest.raises(DataError, match="choose released or minilm or sentence"):
         read_mosi(write_mosi(tmp_path) / "mosi.npz", "bert")
     assert read_mosi(tmp_path / "mosi.npz").values[Modality.TEXT].shape[1] == WIDTHS["released"]

@@ -93,7 +93,7 @@ def test_the_teacher_is_still_and_outside_the_student(arrays_folder: Path, model
     assert all(parameter.requires_grad for parameter in model.parameters())
 
 
-@pytest.mark.parametrize("name", ["live-en", "mosi", "mosi-minilm"])
+@pytest.mark.parametrize("name", ["live-en", "mosi", "mosi-minilm", "mosi-sentence"])
 def test_the_committed_configurations_read(tmp_path: Path, name: str) -> None:
     import ebmc_core
 

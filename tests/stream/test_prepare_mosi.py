@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ebmc_core.data.mosi import TEXTS, read_mosi
+from ebmc_core.data.mosi import read_mosi
 from ebmc_core.errors import DataError
+from ebmc_core.modality import Modality
 from stream.prepare.mosi import VALIDATION, prepare_mosi, published_vectors
 from stream.settings import load_settings
 from stream.weights import fetch
@@ -36,8 +37,7 @@ def release(folder: Path, train: int = 14, test: int = 2) -> Path:
 
 def test_videos_are_whole_in_order_and_on_one_side(tmp_path: Path, minilm: Path) -> None:
     path = prepare_mosi(release(tmp_path), tmp_path / "features", minilm)
-    for text in TEXTS:
-        mosi = read_mosi(path, text)
+    mosi = read_mosi(path, "minilm")
     assert len(set(mosi.video[mosi.split == "validation"])) == VALIDATION
     assert set(mosi.video[mosi.split == "test"]) == {"test_0", "test_1"}
     with np.load(path) as stored:
@@ -57,3 +57,34 @@ def test_vectors_are_those_of_the_published_model(minilm: Path) -> None:
 def test_a_missing_release_says_which_folder_is_wanted(tmp_path: Path, minilm: Path) -> None:
     with pytest.raises(DataError, match="name the folder that holds cmu-mosi"):
         prepare_mosi(tmp_path, tmp_path / "features", minilm)
+
+
+def utterances(train: int = 14, test: int = 2) -> list[str]:
+    """The names in `release`, by video and number."""
+    videos = [f"train_{video}" for video in range(train)] + [f"test_{video}" for video in range(test)]
+    return [f"{video}_{number}" for video in videos for number in (1, 2, 10)]
+
+
+def reviews(folder: Path, items: list[str], learned: bool = False) -> Path:
+    values = np.arange(len(items), dtype=np.float32)[:, None]
+    known = np.full(len(items), learned)
+    np.savez(folder / "reviews.npz", values=values, item=np.array([f"mosi-{item}" for item in items]), learned=known)
+    return folder / "reviews.npz"
+
+
+def test_tuned_vectors_find_their_utterances(tmp_path: Path, minilm: Path) -> None:
+    items = utterances()
+    path = prepare_mosi(release(tmp_path), tmp_path / "features", minilm, reviews(tmp_path, items[::-1]))
+    with np.load(path) as stored:
+        rows = stored["sentence"][stored["name"] == "test_1"].ravel().tolist()
+    assert rows == [2.0, 1.0, 0.0]
+    assert read_mosi(path, "sentence").values[Modality.TEXT].shape[1] == 1
+
+
+def test_tuned_vectors_that_know_their_labels_or_lack_utterances_are_refused(tmp_path: Path, minilm: Path) -> None:
+    release(tmp_path)
+    items = utterances()
+    with pytest.raises(DataError, match=r"48 vectors in .* know their own label"):
+        prepare_mosi(tmp_path, tmp_path / "features", minilm, reviews(tmp_path, items, learned=True))
+    with pytest.raises(DataError, match="make it with `ebmc train sentence`"):
+        prepare_mosi(tmp_path, tmp_path / "features", minilm, reviews(tmp_path, items[:5]))
