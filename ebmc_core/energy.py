@@ -1,8 +1,9 @@
 """EMC, energy-guided modality coordination (EBMC Eq. 8-12, built as in 9.4.5): the weak are pulled to the others.
 
 `E_m = alpha ||z_m||^2 + beta task_m + gamma u_m` per sample, each term standardised by its running mean and deviation.
-One-sided: a modality whose energy is above the others' median is pulled down; the strong are not pushed up. It acts on
-training only, so its running statistics live here and not in the model.
+One-sided: a modality whose energy is above the others' median is pulled down; the strong are not pushed up. The square
+of Eq. 9 goes over into a line at the `knee`: squared all the way, the few windows that no model gets right had most of
+the gradient. It acts on training only, so its running statistics live here and not in the model.
 """
 
 from typing import NamedTuple
@@ -15,12 +16,13 @@ TERMS = 3
 
 
 class EnergyWeights(NamedTuple):
-    """alpha, beta and gamma of Eq. 8, and delta of Eq. 12."""
+    """alpha, beta and gamma of Eq. 8, delta of Eq. 12, and the gap from which its square is a line."""
 
     norm: float = 1.0
     task: float = 1.0
     doubt: float = 1.0
     flow: float = 0.01
+    knee: float = 1e6
 
 
 class Energy(nn.Module):
@@ -48,12 +50,13 @@ class Energy(nn.Module):
         """
         terms = self.terms(own, logits, doubt, labels)
         deviation = self.standardise(terms.detach(), present)
-        alpha, beta, gamma, delta = self.weights
+        alpha, beta, gamma, delta, _ = self.weights
         scaled = (terms - self.mean[:, :, None, None]) / deviation[:, :, None, None]
         energy = alpha * scaled[0] + beta * scaled[1] + gamma * scaled[2]  # Eq. 8
         several = (present.sum(0) > 1).to(own.dtype)
         mask = present * several
-        gap = torch.relu(energy - median(energy.detach(), present)).square()  # Eq. 9, one-sided
+        above = torch.relu(energy - median(energy.detach(), present))
+        gap = above.square() - torch.relu(above - self.weights.knee).square()  # Eq. 9, one-sided, bent into a line
         flow = self.flow(own, logits, head, labels, deviation)  # Eq. 11, in closed form: the heads are linear
         return ((gap + delta * flow) * mask).sum() / mask.sum().clamp(min=1)
 

@@ -38,6 +38,16 @@ def test_the_gap_by_hand() -> None:
     assert own.grad[1].abs().sum() == 0, "the strong modality must not be pushed up"
 
 
+def test_beyond_the_knee_the_square_is_a_line() -> None:
+    """A gap of 3 with the knee at 1: 2 * 3 - 1, and the gradient of the energy is 2 and no more."""
+    own = torch.tensor([[2.0, 2.0], [1.0, 1.0]]).view(2, 1, 1, 2).requires_grad_()
+    loss = loss_of(still(2, EnergyWeights(task=0.0, doubt=0.0, flow=0.0, knee=1.0)), own)
+    assert loss.item() == pytest.approx((2 * 3 - 1) / 2)
+    loss.backward()
+    assert own.grad is not None
+    assert own.grad[0].flatten().tolist() == pytest.approx([2.0, 2.0])  # 2 * 1 * (2 z / D) / 2 windows
+
+
 def test_the_task_and_the_doubt_are_terms_of_their_own() -> None:
     own = torch.zeros(2, 1, 1, 2)
     logits = torch.tensor([[0.0, 0.0, 0.0], [math.log(8.0), 0.0, 0.0]]).view(2, 1, 1, 3)
