@@ -21,8 +21,10 @@ from ebmc_core.model import EBMC
 
 
 def folded(model: EBMC) -> EBMC:
-    """A copy whose experts are `FoldedExperts`; it only runs with `newest`."""
+    """A copy whose experts are `FoldedExperts`, unless there is nothing to fold; it only runs with `newest`."""
     copied = copy.deepcopy(model).eval()
+    if model.config.experts == "own":  # each modality through one expert: no products to share
+        return copied
     copied.experts = FoldedExperts(copied.experts)  # pyright: ignore[reportAttributeAccessIssue]
     return copied
 

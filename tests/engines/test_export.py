@@ -24,10 +24,11 @@ from engines.verify import TOLERANCES, difference, golden_batch
 SMALL = {Modality.TEXT: 12, Modality.AUDIO: 10, Modality.VIDEO: 8}
 
 
-def untrained(depth: int, context: int) -> EBMC:
+def untrained(depth: int, context: int, **choices: object) -> EBMC:
     """Every parameter far enough from its start to matter, scales and shifts of the normalisations too."""
     torch.manual_seed(depth)
-    model = EBMC(EbmcConfig(SMALL, width=16, part=8, heads=2, context=context, depth=depth)).eval()
+    sizes = {"width": 16, "part": 8, "heads": 2, "context": context, "depth": depth}
+    model = EBMC(EbmcConfig(SMALL, **sizes, **choices)).eval()  # type: ignore[arg-type]
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(0.3 * torch.randn_like(parameter))
@@ -35,8 +36,9 @@ def untrained(depth: int, context: int) -> EBMC:
 
 
 @pytest.mark.parametrize(("depth", "context"), [(1, 1), (1, 6), (2, 6), (3, 5)])
-def test_folding_the_experts_changes_no_number(depth: int, context: int) -> None:
-    model = untrained(depth, context)
+@pytest.mark.parametrize("choices", [{}, {"causal": False}, {"experts": "own"}, {"complement": False}])
+def test_folding_the_experts_changes_no_number(depth: int, context: int, choices: dict[str, object]) -> None:
+    model = untrained(depth, context, **choices)
     batch = golden_batch(model.config, 16)
     with torch.inference_mode():
         plain, compact = (NewestWindow(each)(*inputs_from_batch(batch)) for each in (model, folded(model)))
