@@ -28,6 +28,7 @@ def noise(systems: Systems, held_out: Sequences, data: str, count: int) -> Repor
     subsets = [(subset, held_out.held(count, subset)) for subset in ordered_subsets()]
     columns = ["clean" if math.isinf(level) else f"{level:.0f} dB" for level in LEVELS]
     right: dict[str, list[list[float]]] = {}
+    survived: dict[str, list[list[float]]] = {}
     trust: dict[str, list[list[float]]] = {}
     found: dict[str, list[list[float]]] = {}
     for name, seeds in systems.items():
@@ -36,11 +37,9 @@ def noise(systems: Systems, held_out: Sequences, data: str, count: int) -> Repor
             noisy = [spoiled(whole, m, level) for level in LEVELS]
             cells = [[100 * _accuracy(seed, batch) for seed in seeds] for batch in noisy]
             oracle = [100 * value for value in without[m]]  # the oracle knows which one is noisy and leaves it out
-            right[f"{name}, {modality} noisy"] = [
-                *cells,
-                oracle,
-                [a - b for a, b in zip(cells[DECISIVE], oracle, strict=True)],
-            ]
+            gain = [ours - best for ours, best in zip(cells[DECISIVE], oracle, strict=True)]
+            right[f"{name}, {modality} noisy"] = cells
+            survived[f"{name}, {modality} noisy"] = [cells[DECISIVE], oracle, gain]
             weights = [[_trust(seed, batch, m) for seed in seeds] for batch in noisy]
             if all(w is not None for cell in weights for w in cell):
                 trust[f"{name}, {modality} noisy"] = [[float(w) for w in cell if w is not None] for cell in weights]
@@ -48,7 +47,10 @@ def noise(systems: Systems, held_out: Sequences, data: str, count: int) -> Repor
         if all(auc is not None for auc in aucs):
             found[name] = [[auc[m] for auc in aucs if auc] for m in range(len(MODALITIES))]
             found[name].append([float(np.mean(auc)) for auc in aucs if auc])
-    tables = [Table("accuracy, %", [*columns, "best clean subset without it", "0 dB less that"], right)]
+    tables = [
+        Table("accuracy, %", columns, right, lines=True),
+        Table("accuracy at 0 dB, %", ["fused", "best clean subset without it", "gain on that"], survived),
+    ]
     if trust:
         tables.append(Table("trust of the noisy modality", columns, trust, digits=2, lines=True))
         tables.append(Table("AUC of the trust, which one is at 0 dB", [*MODALITIES, "mean"], found, digits=3))

@@ -83,7 +83,7 @@ class Report:
                     axes.fill_between(places, mean - spread, mean + spread, alpha=0.15)
                 else:
                     axes.bar(places + (index + 0.5) * width - 0.4, mean, width, yerr=spread, label=name)
-            axes.set_xticks(places, table.columns)
+            axes.set_xticks(places, [column.replace("+", "+\n") for column in table.columns], fontsize=8)
             axes.set_title(table.title, fontsize=10)
             values = [v for cells in table.rows.values() for cell in cells for v in cell if np.isfinite(v)]
             if values and not table.lines and min(values) > 20:
