@@ -10,6 +10,7 @@ import torch
 from ebmc_core.batch import FeatureBatch, Float
 from ebmc_core.checkpoint import Checkpoint
 from ebmc_core.data.sequences import Ints, LabelledBatch, subset_name
+from ebmc_core.modality import MODALITIES
 from ebmc_core.model import EBMC, inputs_from_batch
 
 
@@ -44,15 +45,19 @@ class Ebmc:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PerCondition:
-    """A model for each condition, chosen by what the batch has: what a single model for all is measured against."""
+    """A model for each condition, chosen by what the batch has: what a single model for all is measured against.
+
+    A batch of mixed conditions is answered by the model of all modalities, as a stream would have to.
+    """
 
     models: Mapping[str, Predictor]
 
     def predict(self, batch: FeatureBatch) -> Prediction:
-        """By the model of the batch's condition; `KeyError` for a batch of mixed conditions."""
+        """By the model of the batch's condition."""
         there = batch.present[batch.valid > 0]
-        name = subset_name(there[0].astype(np.int64)) if (there == there[0]).all() else "mixed"
-        return self.models[name].predict(batch)
+        everything = "+".join(MODALITIES)
+        name = subset_name(there[0].astype(np.int64)) if (there == there[0]).all() else everything
+        return self.models.get(name, self.models[everything]).predict(batch)
 
 
 Systems = Mapping[str, Sequence[Predictor]]

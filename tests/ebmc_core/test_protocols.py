@@ -97,6 +97,8 @@ def test_a_model_per_condition_is_chosen_by_what_is_there(splits: Callable[[str]
     for name, positive in (("audio", 1.0), ("text+audio", 0.0)):
         subset = np.array([int(m in name.split("+")) for m in MODALITIES])
         assert (answers(system, splits("test").held(99, subset))[:, 2] == positive).all()
+    mixed = dropped(splits("test").held(99, EVERYTHING), 0.5)
+    assert (answers(system, mixed)[:, 2] == 0).all(), "the model of all modalities answers where conditions change"
 
 
 def test_every_protocol_writes_its_tables_and_a_picture(model: EBMC, arrays_folder: Path, tmp_path: Path) -> None:
