@@ -75,3 +75,8 @@ def test_a_published_graph_names_no_folder_of_the_machine_that_made_it(name: str
     content = (checkpoint_folder(name) / "model.onnx").read_bytes()
     assert b".py" not in content
     assert b"stack_trace" not in content
+
+
+def test_the_card_describes_the_checkpoint_that_is_carried() -> None:
+    files = read_checkpoint("live-en")
+    assert files.digest in (files.folder / "README.md").read_text("utf-8")
