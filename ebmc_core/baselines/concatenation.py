@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from ebmc_core.baselines.fitting import fit
+from ebmc_core.baselines.fitting import batch_of, fit
 from ebmc_core.baselines.rows import Scale, complete, together
 from ebmc_core.batch import FeatureBatch
-from ebmc_core.data.sequences import LabelledBatch, Sequences
+from ebmc_core.data.sequences import Sequences
 from ebmc_core.modality import SENTIMENTS
 from ebmc_core.protocols.systems import Prediction
 
@@ -43,10 +43,5 @@ def fit_concatenation(train: Sequences, validation: Sequences, seed: int) -> Con
         nn.Linear(HIDDEN, len(SENTIMENTS)),
     )
 
-    def tensors(batch: LabelledBatch) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        arrays = (together(scale(batch.features)), batch.label, batch.features.valid)
-        features, label, valid = (torch.from_numpy(array) for array in arrays)
-        return features, label, valid
-
-    fit(net, tensors(known), tensors(judged), lambda x: [net(x)], EPOCHS)
+    fit(net, batch_of(scale, known), batch_of(scale, judged), lambda x: [net(x)], EPOCHS)
     return Concatenation(scale, net)

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ebmc_core.baselines.fitting import fit
+from ebmc_core.baselines.fitting import batch_of, fit
 from ebmc_core.baselines.rows import Scale, complete, together
 from ebmc_core.batch import FeatureBatch
-from ebmc_core.data.sequences import LabelledBatch, Sequences
+from ebmc_core.data.sequences import Sequences
 from ebmc_core.modality import MODALITIES, SENTIMENTS
 from ebmc_core.protocols.systems import Prediction
 
@@ -59,10 +59,5 @@ def fit_context_lstm(train: Sequences, validation: Sequences, seed: int) -> Cont
     scale = Scale.of(known)
     net = ContextNet([known.features.values[modality].shape[-1] for modality in MODALITIES])
 
-    def tensors(batch: LabelledBatch) -> tuple[Tensor, Tensor, Tensor]:
-        arrays = (together(scale(batch.features)), batch.label, batch.features.valid)
-        features, label, valid = (torch.from_numpy(array) for array in arrays)
-        return features, label, valid
-
-    fit(net, tensors(known), tensors(judged), net, EPOCHS)
+    fit(net, batch_of(scale, known), batch_of(scale, judged), net, EPOCHS)
     return ContextLstm(scale, net)

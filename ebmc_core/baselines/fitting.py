@@ -7,10 +7,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ebmc_core.baselines.rows import Scale, together
+from ebmc_core.data.sequences import LabelledBatch
+
 Batch = tuple[Tensor, Tensor, Tensor]
 """features `[B, L, d]`, label `[B, L]`, valid `[B, L]`."""
 Outputs = Callable[[Tensor], list[Tensor]]
 """Features to logits, each `[B, L, C]`; all are trained, the last is the answer."""
+
+
+def batch_of(scale: Scale, batch: LabelledBatch) -> Batch:
+    """All modalities side by side, standardised."""
+    arrays = (together(scale(batch.features)), batch.label, batch.features.valid)
+    features, label, valid = (torch.from_numpy(array) for array in arrays)
+    return features, label, valid
 
 
 def fit(net: nn.Module, train: Batch, validation: Batch, outputs: Outputs, epochs: int) -> None:

@@ -117,7 +117,7 @@ def _expressions(arrays: dict[str, NDArray[np.generic]], reader: ExpressionReade
     for start in range(0, len(arrays["crops"]), 512):
         rows = slice(start, start + 512)
         floats = (arrays[name][rows].astype(np.float32) for name in ("textures", "shapes", "blendshapes"))
-        parts.append(reader.read(arrays["crops"][rows], *floats))
+        parts.append(reader.read(arrays["crops"][rows].astype(np.uint8, copy=False), *floats))
     return Expression(*(np.concatenate(part) for part in zip(*parts, strict=True)))
 
 
