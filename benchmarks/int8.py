@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 from onnxruntime import InferenceSession
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 from ebmc_core.batch import Float
 from ebmc_core.checkpoint import CheckpointFiles, read_checkpoint
@@ -32,37 +31,10 @@ from engines.engine import feeds_from
 from engines.errors import EngineError
 from engines.export import onnx_from_checkpoint
 from engines.onnxruntime_engine import open_session
+from engines.quantise import BATCH, Feeds, batches, quantise
 
-Feeds = Mapping[str, Float]
 Figures = dict[str, dict[str, Any]]  # per graph, per row of the table
-BATCH, TARGETS = 64, ("sm86", "sm120")
-
-
-def batches(feeds: Feeds, size: int = BATCH) -> Iterator[dict[str, Float]]:
-    """The rows of feeds, `size` at a time."""
-    for first in range(0, len(feeds["valid"]), size):
-        yield {name: rows[first : first + size] for name, rows in feeds.items()}
-
-
-class Calibration(CalibrationDataReader):
-    """Hands the calibration batches over, one at a time."""
-
-    def __init__(self, feeds: Feeds) -> None:
-        self._batches = batches(feeds)
-
-    def get_next(self) -> dict[str, Any]:
-        """The next batch; None, which the base class does not admit to, at the end."""
-        return next(self._batches, None)  # pyright: ignore[reportReturnType]
-
-
-def quantise(graph: Path, target: Path, feeds: Feeds) -> None:
-    """Write the graph with all its products in int8, scales calibrated on feeds, to `target`."""
-    options: dict[str, Any] = {"ActivationSymmetric": True, "WeightSymmetric": True}
-    options["QDQOpTypePerChannelSupportToAxis"] = {"MatMul": -1}  # stacked weights: the last axis is the output
-    quantize_static(
-        graph, target, Calibration(feeds), QuantFormat.QDQ, ["MatMul", "Gemm"], per_channel=True,
-        activation_type=QuantType.QInt8, weight_type=QuantType.QInt8, extra_options=options,
-    )  # fmt: skip
+TARGETS = ("sm86", "sm120")
 
 
 def answers(session: InferenceSession, feeds: Feeds) -> tuple[Float, Ints]:

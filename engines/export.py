@@ -26,14 +26,15 @@ from engines.verify import golden_batch
 FORMAT = "ebmc-graph/2"  # 1 had an output for every window of the context
 OPSET = 20
 PRECISIONS = ("float32", "float16")
+INT8 = "int8"  # not exported but quantised, from the float32 graph and recorded windows: `engines.quantise`
 INPUTS = (*(str(modality) for modality in MODALITIES), "present", "quality", "age", "valid")
 OUTPUTS = Fused._fields
 
 
 def graph_path(files: CheckpointFiles, precision: str, folder: Path | None = None) -> Path:
     """Where the graph of a precision lies: in the checkpoint's folder, or in another one under its digest."""
-    if precision not in PRECISIONS:
-        raise EngineError(f"there is no precision {precision!r}: choose {' or '.join(PRECISIONS)}")
+    if precision not in (*PRECISIONS, INT8):
+        raise EngineError(f"there is no precision {precision!r}: choose {' or '.join((*PRECISIONS, INT8))}")
     if folder:
         return folder / f"{files.name}-{files.digest[:12]}.{precision}.onnx"
     return files.graph if precision == "float32" else files.graph.with_name(f"model.{precision}.onnx")
@@ -43,6 +44,8 @@ def onnx_from_checkpoint(path_or_name: Path | str, precision: str = "float32", f
     """Write the graph beside the weights, or into `folder`. Raises `CheckpointError` or `EngineError`."""
     checkpoint = load_checkpoint(path_or_name)
     path = graph_path(checkpoint.files, precision, folder)
+    if precision == INT8:
+        raise EngineError("int8 is calibrated on windows: `ebmc engine export --precision int8 --features FOLDER`")
     path.parent.mkdir(parents=True, exist_ok=True)
     graph = graph_from_checkpoint(checkpoint, precision)
     onnx.helper.set_model_props(graph, describe(checkpoint, precision))

@@ -29,7 +29,7 @@ class EngineState:
 def make_engine(name: str, folder: Path) -> Engine:
     """The engine of this name in `ENGINES`, not yet entered; its library is imported here, and only here.
 
-    `NAME:float16` asks one of `PRECISE` for half precision.
+    `NAME:float16` and `NAME:int8` ask one of `PRECISE` for another precision.
     """
     name, colon, precision = name.partition(":")
     if name not in ENGINES:

@@ -126,7 +126,7 @@ def import_compiler(flavour: str) -> ModuleType:
 
 
 def graph_for(files: CheckpointFiles, precision: str, folder: Path) -> bytes:
-    """The ONNX graph of a precision; float16 is exported into `folder` when it is first needed."""
+    """The ONNX graph of a precision; float16 is exported into `folder` when it is first needed, int8 never."""
     from engines.export import graph_path, onnx_from_checkpoint  # torch, which the buffers need anyway
 
     beside = graph_path(files, precision)

@@ -14,7 +14,7 @@ from ebmc_core.errors import FeatureError
 from ebmc_core.modality import MODALITIES
 from engines.engine import Engine
 
-TOLERANCES = {"float32": 1e-4, "float16": 1e-2}  # measured on the live model: 6e-7 and 7e-4
+TOLERANCES = {"float32": 1e-4, "float16": 1e-2, "int8": 0.2}  # measured on the live model: 6e-7, 7e-4 and 0.11
 TOLERANCE = TOLERANCES["float32"]
 RECORDED = "real_windows.npz"  # windows of the bundled clip, recorded by tests/engines/record_windows.py
 

@@ -10,7 +10,7 @@ from stream.cli.terminal import complain, one_line_errors, say
 engine_app = typer.Typer(help="Inference engines: list, export, build, verify, bench.", no_args_is_help=True)
 
 Checkpoint = Annotated[str, typer.Argument(help="Bundled checkpoint, or the folder of one.")]
-Precision = Annotated[str, typer.Option(help="float32 or float16.")]
+Precision = Annotated[str, typer.Option(help="float32, float16, or int8 once it was exported.")]
 
 
 @engine_app.command("list")
@@ -31,6 +31,9 @@ def export_command(
     precision: Precision = "float32",
     output: Annotated[Path | None, typer.Option(help="Folder; beside the weights by default.")] = None,
     triton: Annotated[Path | None, typer.Option(help="Write a model repository for Triton into this folder.")] = None,
+    features: Annotated[
+        Path | None, typer.Option(help="For int8: feature arrays of `ebmc data prepare` to calibrate on.")
+    ] = None,
 ) -> None:
     """Write the live graph as ONNX (dynamic batch, fixed context), or a model repository with it."""
     with one_line_errors():
@@ -39,8 +42,13 @@ def export_command(
 
             typer.echo(triton_repository(checkpoint, triton))
             return
-        from engines.export import onnx_from_checkpoint
+        from engines.export import INT8, onnx_from_checkpoint
 
+        if precision == INT8 and features:
+            from engines.quantise import int8_from_checkpoint
+
+            typer.echo(int8_from_checkpoint(checkpoint, features, output))
+            return
         typer.echo(onnx_from_checkpoint(checkpoint, precision, output))
 
 
@@ -91,7 +99,7 @@ def verify_command(
         agree = True
         with make_engine("torch", files.folder) as reference:
             for name in names:
-                limit = tolerance or TOLERANCES["float16" if name.endswith("float16") else "float32"]
+                limit = tolerance or TOLERANCES[name.partition(":")[2] or "float32"]
                 with make_engine(name, files.folder) as opened:
                     for title, batch in batches:
                         worst = compare(opened, reference, batch).worst
