@@ -9,10 +9,9 @@ import logging
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import onnx
-from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
 from ebmc_core.batch import Float
 from ebmc_core.checkpoint import load_checkpoint
@@ -49,27 +48,29 @@ def int8_from_checkpoint(checkpoint: Path | str, features: Path, folder: Path | 
 
 def quantise(graph: Path, target: Path, feeds: Feeds) -> None:
     """Write the graph with all its products in int8, scales calibrated on feeds, to `target`."""
+    from onnxruntime.quantization import QuantFormat, QuantType, quantize_static  # slow, and no running stream needs it
+
     options: dict[str, Any] = {"ActivationSymmetric": True, "WeightSymmetric": True}
     options["QDQOpTypePerChannelSupportToAxis"] = {"MatMul": -1}  # stacked weights: the last axis is the output
     logging.getLogger().addFilter(_is_no_advice)
     try:
         quantize_static(
-            graph, target, Calibration(feeds), QuantFormat.QDQ, ["MatMul", "Gemm"], per_channel=True,
+            graph, target, cast(Any, Calibration(feeds)), QuantFormat.QDQ, ["MatMul", "Gemm"], per_channel=True,
             activation_type=QuantType.QInt8, weight_type=QuantType.QInt8, extra_options=options,
         )  # fmt: skip
     finally:
         logging.getLogger().removeFilter(_is_no_advice)
 
 
-class Calibration(CalibrationDataReader):
-    """Hands the calibration batches over, one at a time."""
+class Calibration:
+    """Hands the calibration batches over, one at a time; what the library calls a `CalibrationDataReader`."""
 
     def __init__(self, feeds: Feeds) -> None:
         self._batches = batches(feeds)
 
-    def get_next(self) -> dict[str, Any]:
-        """The next batch; None, which the base class does not admit to, at the end."""
-        return next(self._batches, None)  # pyright: ignore[reportReturnType]
+    def get_next(self) -> dict[str, Float] | None:
+        """The next batch; None at the end."""
+        return next(self._batches, None)
 
 
 def batches(feeds: Feeds, size: int = BATCH) -> Iterator[dict[str, Float]]:
