@@ -83,7 +83,7 @@ def test_triton_itself_can_read_the_configuration() -> None:
     """Against Triton's own schema, where its client is installed (pip install tritonclient)."""
     found = importlib.util.find_spec("tritonclient")
     if not (found and found.submodule_search_locations):
-        pytest.skip("tritonclient is not installed")
+        pytest.skip("tritonclient is not installed: it would downgrade ml-dtypes, so it is no development dependency")
     path = Path(found.submodule_search_locations[0]) / "grpc" / "model_config_pb2.py"  # its package needs grpcio
     spec = importlib.util.spec_from_file_location("model_config_pb2", path)
     assert spec and spec.loader
