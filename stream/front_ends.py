@@ -1,5 +1,6 @@
 """The models that all streams share: loaded once, before the first frame."""
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -39,9 +40,19 @@ class FrontEnds:
     landmarker: Path
     expression: Path
     transcribing: bool
+    pool: ThreadPoolExecutor
     hearing: Worker
     listening: Worker
     reading: Worker
+    behind: float = 1.0
+
+    def watching(self, stream: str) -> Worker:
+        """The lane of one stream's face analysis in the pool that all front ends share."""
+        return Worker(f"face-{stream}", self.pool)
+
+    def is_behind(self) -> bool:
+        """Whether a window of sound would wait for more than `behind` seconds before its analysis begins."""
+        return self.hearing.backlog > self.behind
 
     def watcher(self) -> VideoFrontEnd:
         """A face front end for one stream (tracking has a memory, so streams do not share it)."""
@@ -54,6 +65,7 @@ class FrontEnds:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with ExitStack() as workers:
+            workers.callback(self.pool.shutdown, wait=False, cancel_futures=True)
             for worker in (self.hearing, self.listening, self.reading):
                 workers.callback(worker.close)
 
@@ -69,6 +81,8 @@ def load_front_ends(settings: Settings, report: Callable[[str], None]) -> FrontE
     with ThreadPoolExecutor(2) as loading:
         recogniser, text = loading.submit(Recogniser, whisper), loading.submit(TextFrontEnd, minilm)
         front = recogniser.result()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    pool = ThreadPoolExecutor(cores, thread_name_prefix="front-ends")
     return FrontEnds(
         recogniser=front,
         audio=AudioFrontEnd(front),
@@ -76,7 +90,9 @@ def load_front_ends(settings: Settings, report: Callable[[str], None]) -> FrontE
         landmarker=landmarker,
         expression=checkpoint_folder("expression"),
         transcribing=settings.asr != "none",
-        hearing=Worker("audio-features"),
-        listening=Worker("speech-recognition"),
-        reading=Worker("text-features"),
+        pool=pool,
+        hearing=Worker("audio-features", pool, limit=256, width=cores),
+        listening=Worker("speech-recognition", limit=256),
+        reading=Worker("text-features", pool, limit=256),
+        behind=settings.behind,
     )

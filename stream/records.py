@@ -6,6 +6,7 @@ Time is event time: seconds on the source's clock, 0 at its first presentation t
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,11 @@ class VideoFrame:
 
     pts: float
     image: NDArray[np.uint8]
+
+    @property
+    def end(self) -> float:
+        """Event time up to which it tells what was seen, seconds: its own."""
+        return self.pts
 
 
 Frame = AudioFrame | VideoFrame
@@ -105,11 +111,24 @@ class ModalityFeatures:
         return self.state is not State.MISSING
 
 
+@dataclass(frozen=True, slots=True)
+class FaceReport:
+    """Which face was read. id: it stays the same as long as the face is tracked. chosen: why this one.
+
+    box: x0, y0, x1, y1 as shares of the newest picture with it.
+    """
+
+    id: int
+    chosen: Literal["speaking", "largest"]
+    box: tuple[float, float, float, float]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowFeatures:
-    """All modalities of one window, and the words that were spoken in it."""
+    """All modalities of one window, the words that were spoken in it, how many faces, and which of them was read."""
 
     window: Window
     modalities: Mapping[Modality, ModalityFeatures]
     utterances: tuple[Utterance, ...]
     faces: int
+    face: FaceReport | None = None

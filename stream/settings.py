@@ -24,6 +24,12 @@ class Settings(BaseSettings):
     """Time from one window to the next, seconds."""
     lateness: Annotated[float, Field(ge=0)] = 5.0
     """How far one kind of frames may run ahead before a window closes without the other, seconds."""
+    idle: Annotated[float, Field(ge=0.1, le=30)] = 0.5
+    """A live stream does not wait for a kind of frames of which none came for so long, seconds."""
+    behind: Annotated[float, Field(gt=0)] = 1.0
+    """When the analysis of sound is so far behind, live windows go without it until it has caught up, seconds."""
+    drain: Annotated[float, Field(ge=0)] = 2.5
+    """After Ctrl-C, how long the open windows may take to become events, seconds."""
     video_rate: Annotated[float, Field(gt=0, le=60)] = 10.0
     """Pictures analysed per second, at most; expressions last longer than a tenth of a second."""
     engine: str = "auto"
