@@ -19,6 +19,7 @@ from stream.clock import Clock
 from stream.errors import SourceError
 from stream.event import EngineName, Latency, SentimentEvent, event_from
 from stream.front_ends import FrontEnds
+from stream.health import Health
 from stream.inbox import Inbox
 from stream.metrics import Metrics
 from stream.recording import Recorder
@@ -40,8 +41,8 @@ class Run:
     realtime: frames are paced by their timestamps, and windows do not wait for speech recognition.
     record: keeps what came in, so that it can be replayed.
     stop: set it and the sources end as if they were over. broken: sources that could not be read to their end.
-    streams: how many are running. media: seconds of event time that were seen, summed over the streams. loads: what each
-    worker did.
+    streams: how many are running. media: seconds of event time that were seen, summed over the streams.
+    loads: what each worker did.
     """
 
     front: FrontEnds
@@ -53,6 +54,7 @@ class Run:
     without: frozenset[Modality] = frozenset()
     record: Recorder | None = None
     metrics: Metrics = field(default_factory=Metrics)
+    health: Health = field(default_factory=Health)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     broken: list[SourceError] = field(default_factory=list[SourceError])
     streams: int = 0
@@ -85,8 +87,9 @@ async def run(sources: Sequence[Source], this: Run) -> None:
     ready: Channel[Ready] = Channel(BATCH)
     outlets = [Channel[SentimentEvent](EVENTS, Policy.DROP_OLDEST if live else Policy.BLOCK) for _ in this.sinks]
     async with asyncio.TaskGroup() as tasks:
+        beating = tasks.create_task(beat(this))
         streams = [tasks.create_task(follow(source, ready, this)) for source in sources]
-        tasks.create_task(close_after(streams, ready))
+        tasks.create_task(close_after(streams, ready, beating))
         tasks.create_task(infer(ready, outlets, this, BATCH if live and not this.record else 1))
         for sink, outlet in zip(this.sinks, outlets, strict=True):
             tasks.create_task(publish(outlet, sink, this))
@@ -102,6 +105,7 @@ async def follow(source: Source, ready: Channel[Ready], this: Run) -> None:
             keep = this.record.stream(source.name, media.kinds) if this.record else None
             session = Session(source.name, media, this.without, this.front, this.settings, not live, inbox.heard, keep)
             this.streams += 1
+            this.health.source(source.name, media.condition)
             try:
                 async with asyncio.TaskGroup() as tasks:
                     reading = tasks.create_task(ingest(media, inbox, this))
@@ -115,6 +119,7 @@ async def follow(source: Source, ready: Channel[Ready], this: Run) -> None:
                 this.streams -= 1
                 this.loads |= session.loads
                 this.metrics.forget(source.name)
+                this.health.forget(source.name)
                 await session.close()
     except SourceError as error:
         this.broken.append(error)
@@ -154,9 +159,7 @@ async def observe(
     closed.close()
 
 
-async def assemble(
-    closed: Channel[Leaving], session: Session, media: Media, ready: Channel[Ready], this: Run
-) -> None:
+async def assemble(closed: Channel[Leaving], session: Session, media: Media, ready: Channel[Ready], this: Run) -> None:
     """Wait for the features of each closed window, in order."""
     async for leaving in closed:
         features = await session.assemble(leaving.closing)
@@ -165,10 +168,18 @@ async def assemble(
         session.tell(this.metrics)
 
 
-async def close_after(streams: Sequence[asyncio.Task[None]], ready: Channel[Ready]) -> None:
+async def close_after(streams: Sequence[asyncio.Task[None]], ready: Channel[Ready], beside: asyncio.Task[None]) -> None:
     """When every stream has ended no more windows will come."""
     await asyncio.wait(streams)
     ready.close()
+    beside.cancel()
+
+
+async def beat(this: Run) -> None:
+    """Show the health page that the loop is alive, until it is cancelled."""
+    while True:
+        this.health.beat()
+        await asyncio.sleep(1.0)
 
 
 async def infer(ready: Channel[Ready], outlets: Sequence[Channel[SentimentEvent]], this: Run, most: int) -> None:

@@ -77,7 +77,11 @@ def test_a_sender_learns_that_the_channel_is_closed() -> None:
 
 @pytest.mark.parametrize(
     ("policy", "kept", "lost"),
-    [(Policy.DROP_OLDEST, [7, 8, 9], {"full": 7}), (Policy.LATEST, [9], {"full": 9}), (Policy.BLOCK, list(range(10)), {})],
+    [
+        (Policy.DROP_OLDEST, [7, 8, 9], {"full": 7}),
+        (Policy.LATEST, [9], {"full": 9}),
+        (Policy.BLOCK, list(range(10)), {}),
+    ],
 )
 def test_what_a_full_channel_keeps(policy: Policy, kept: list[int], lost: dict[str, int]) -> None:
     async def scenario() -> None:
