@@ -7,7 +7,7 @@ end. A kind that has stopped is not waited for:
     video   |====x    ·  idle             by the sound alone, and say that they were closed without video
     now     ----------------↑
 
-When every kind is idle, windows close as time goes on. A kind that still comes but lags by more than `lateness` is not
+A recording's windows close a moment after their end (docs/decisions/0001), a live source's at their end. When every kind is idle, windows close as time goes on. A kind that still comes but lags by more than `lateness` is not
 waited for either. Bounds come from the integer `k`, never from a sum, so that they do not drift.
 """
 
@@ -109,6 +109,8 @@ class Windower:
 
     def _over(self, end: float, now: float | None) -> bool:
         """Whether nothing that is worth waiting for can still come for a window that ends at `end`."""
+        if now is None:
+            end += ROUNDING  # a recording may end here, and what its end brings belongs to this window
         newest = max(self._seen.values())
         short = list(self._short_of(end))
         if len(short) == len(self.kinds) and (now is None or now < end):

@@ -23,14 +23,22 @@ def indices(closed: Sequence[ClosedWindow]) -> list[int]:
     return [one.window.index for one in closed]
 
 
-def test_a_window_closes_when_every_kind_has_reached_its_end() -> None:
-    #        0         4
-    # audio  |=========|
-    # video  |=========|  closes here
+def test_a_recordings_window_closes_when_every_kind_is_past_its_end() -> None:
+    #        0         4    4.1
+    # audio  |=========|====|
+    # video  |=========|  ↑ closes here
     windows = windower()
     assert windows.push(AUDIO, 4.1) == []
-    assert windows.push(VIDEO, 3.9) == []
-    (closed,) = windows.push(VIDEO, 4.0)
+    assert windows.push(VIDEO, 4.0) == []
+    (closed,) = windows.push(VIDEO, 4.1)
+    assert closed.window.index == 0
+
+
+def test_a_live_window_closes_when_every_kind_has_reached_its_end() -> None:
+    windows = windower()
+    assert windows.push(AUDIO, 4.1, 4.1) == []
+    assert windows.push(VIDEO, 3.9, 4.1) == []
+    (closed,) = windows.push(VIDEO, 4.0, 4.1)
     assert (closed.window.index, closed.window.start, closed.window.end) == (0, 0.0, 4.0)
     assert closed.without == frozenset()
 
@@ -40,8 +48,8 @@ def test_in_a_file_a_kind_that_stopped_holds_windows_no_longer_than_the_lateness
     # audio  |=========|=========|  window 0 ends at 4, lateness 5: closes once audio is at 9
     windows = windower()
     windows.push(VIDEO, 1.0)
-    assert windows.push(AUDIO, 8.9) == []
-    (closed,) = windows.push(AUDIO, 9.0)
+    assert windows.push(AUDIO, 9.0) == []
+    (closed,) = windows.push(AUDIO, 9.1)
     assert closed.window.index == 0 and closed.without == {VIDEO}
 
 
