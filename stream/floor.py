@@ -9,8 +9,8 @@ BUCKET = 5.0  # seconds
 class Floor:
     """The least value of the last `REACH` seconds, kept as one number per `BUCKET`.
 
-    Delay between two clocks is a constant, plus drift, plus jitter that is never negative; so the least of a minute of
-    frames follows the drift, late by at most `REACH` times the rate of the drift (12 ms at 200 ppm), and not the jitter.
+    Delay between two clocks is a constant, plus drift, plus jitter that is never negative; so the least of a
+    minute of frames follows the drift, late by at most `REACH` times its rate (12 ms at 200 ppm), and not the jitter.
     """
 
     def __init__(self) -> None:
