@@ -18,15 +18,20 @@ class _Buffer:
     """What both have: a deque behind a lock, and a way to wake the loop once for any number of frames."""
 
     def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._ready = asyncio.Event()
         self._lock = threading.Condition()
         self._closed = False
 
+    def attach(self) -> None:
+        """From now on the running loop fetches frames."""
+        self._loop = asyncio.get_running_loop()
+
     def wake(self) -> None:
-        """Let `wait` return; from any thread."""
+        """Let the loop look again; from any thread."""
         with suppress(RuntimeError):  # the loop has ended: nobody waits any more
-            self._loop.call_soon_threadsafe(self._ready.set)
+            if self._loop:
+                self._loop.call_soon_threadsafe(self._ready.set)
 
     def close(self) -> None:
         """Nothing will be fetched any more: what is put in from now on is thrown away."""
@@ -111,13 +116,17 @@ class LiveBuffer(_Buffer):
 
     async def take(self, most: float) -> list[Frame]:
         """Every frame that is there; waits at most `most` seconds for one, or until `wake`."""
+        self._ready.clear()
         if not (frames := self._fetch()):
-            self._ready.clear()
-            if not (frames := self._fetch()):
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._ready.wait(), most)
-                frames = self._fetch()
+            await self.pause(most)
+            frames = self._fetch()
         return frames
+
+    async def pause(self, most: float) -> None:
+        """Wait at most `most` seconds for something to happen."""
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._ready.wait(), most)
+        self._ready.clear()
 
     def _fetch(self) -> list[Frame]:
         oldest = time.monotonic() - self._seconds

@@ -7,7 +7,7 @@ from typing import Any
 import av
 from av.audio.frame import AudioFrame as DecodedAudio
 from av.container import InputContainer
-from av.error import FFmpegError
+from av.error import ExitError, FFmpegError
 from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame as DecodedVideo
@@ -42,6 +42,8 @@ def open_container(name: str, target: Any, hint: str, **options: Any) -> InputCo
 
 def reason(error: BaseException) -> str:
     """What FFmpeg or the system says went wrong, in words."""
+    if isinstance(error, ExitError):  # FFmpeg says that it was told to exit, which PyAV does when time is up
+        return "nothing came in time"
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 

@@ -24,6 +24,7 @@ async def read_recording(
     opened: opens it, in the thread; may raise `SourceError`. stop: asks a read that hangs to end.
     """
     buffer = BlockingBuffer(AHEAD)
+    buffer.attach()
     reader = _Reader(opened, buffer)
     threading.Thread(target=reader.run, name=f"decode-{name}", daemon=True).start()
     try:

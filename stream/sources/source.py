@@ -32,6 +32,7 @@ class Condition:
     state: waiting while the source is away. reconnects: how often it came back. gaps: breaks in its event time (it
     was away, or its timestamps jumped). dropped: frames that were thrown away, by reason. skew: seconds by which its
     sound runs ahead of its pictures since it was opened, before correction. last: why it was lost the last time.
+    origin: `time.monotonic()` at event time 0 of a live source, seconds; None until it is known, and for recordings.
     """
 
     state: Link = Link.OPEN
@@ -40,6 +41,7 @@ class Condition:
     dropped: Counter[str] = field(default_factory=Counter[str])
     skew: float = 0.0
     last: str | None = None
+    origin: float | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
