@@ -122,7 +122,7 @@ class FeedSource:
 
 def _mono(name: str, samples: NDArray[np.generic]) -> NDArray[np.float32]:
     if samples.ndim == 1 and samples.dtype == np.int16:
-        return (samples / np.float32(32_768)).astype(np.float32)
+        return samples.astype(np.float32) * np.float32(1 / 32_768)
     if samples.ndim == 1 and np.issubdtype(samples.dtype, np.floating):
         return np.ascontiguousarray(samples, np.float32)
     raise SourceError(

@@ -1,6 +1,5 @@
 """Live sources: watched, given up when they hang, opened anew when they are lost; the stream goes on all the while."""
 
-import asyncio
 import logging
 import time
 from collections.abc import AsyncGenerator, Sequence

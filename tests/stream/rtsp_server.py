@@ -9,6 +9,7 @@ began, as servers with a cache do.
 
 import re
 import socketserver
+import subprocess
 import sys
 import threading
 import time
@@ -67,7 +68,7 @@ class Conversation(socketserver.StreamRequestHandler):
         if not line.strip():
             return False
         headers: dict[str, str] = {}
-        while (text := self.rfile.readline().decode().strip()):
+        while text := self.rfile.readline().decode().strip():
             name, _, value = text.partition(":")
             headers[name.lower()] = value.strip()
         body = self.rfile.read(int(headers.get("content-length", 0)))
@@ -137,6 +138,10 @@ def record(path: str, port: int) -> None:
 
 
 if __name__ == "__main__":
-    server = Server(int(sys.argv[1]))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    record(sys.argv[2], server.server_address[1])
+    if sys.argv[1] == "camera":
+        record(sys.argv[3], int(sys.argv[2]))
+    else:
+        server = Server(int(sys.argv[1]))
+        # a process of its own: PyAV does not let other threads run while it writes the header of a container
+        subprocess.Popen([sys.executable, __file__, "camera", *sys.argv[1:]])
+        server.serve_forever()
