@@ -87,7 +87,7 @@ def run_command(
 
         address = address_from(metrics) if metrics is not None else None
         settings = load_settings(window=window, hop=hop, engine=engine, asr=asr, checkpoint=checkpoint)
-        opened = [source_from(uri, settings.video_rate) for uri in sources]
+        opened = [source_from(uri, settings) for uri in sources]
         for name, count in Counter(source.name for source in opened).items():
             same = [source for source in opened if source.name == name] if count > 1 else []
             for number, source in enumerate(same, start=1):  # a stream id must be one stream's alone
