@@ -53,7 +53,7 @@ class SpeechCounts(Protocol):
 
 
 class Metrics:
-    """The meters of one process. Every method may be called from any thread; an event costs 0.1 ms, the rest microseconds.
+    """The meters of one process, for calls from any thread. An event costs 0.1 ms, anything else some microseconds.
 
     A label value that is not a stream comes from the code, so that the number of series is bounded by that of the
     streams that run: call `forget` last, when one has ended.
