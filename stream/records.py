@@ -105,6 +105,26 @@ class ModalityFeatures:
         return self.state is not State.MISSING
 
 
+class FaceChoice(StrEnum):
+    """Why a face was read: its mouth moves with the sound, or it is the largest."""
+
+    SPEAKING = "speaking"
+    LARGEST = "largest"
+
+
+@dataclass(frozen=True, slots=True)
+class FaceReport:
+    """The face that was read in a window.
+
+    id: the same for the same face in all windows of a stream. box: x0, y0, x1, y1 as shares of the picture, where it
+    was last seen.
+    """
+
+    id: int
+    chosen: FaceChoice
+    box: tuple[float, float, float, float]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowFeatures:
     """All modalities of one window, and the words that were spoken in it."""

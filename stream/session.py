@@ -21,7 +21,7 @@ from stream.front_ends import FrontEnds
 from stream.hearing import Hearing
 from stream.records import AudioFrame, Frame, ModalityFeatures, State, Utterance, Window, WindowFeatures
 from stream.settings import Settings
-from stream.watching import Watching
+from stream.watching import Seen, Watching
 from stream.windows import Windower
 from stream.worker import Load, Worker
 
@@ -37,6 +37,7 @@ class Closing:
     window: Window
     captured: float
     audio: asyncio.Future[ModalityFeatures] | None
+    seen: Seen | None = None
 
 
 class Session:
@@ -63,7 +64,7 @@ class Session:
         reach = settings.window + settings.lateness + 1.0
         self._hearing = Hearing(front, reach, patient) if heard else None
         seen = Modality.VIDEO in kinds and Modality.VIDEO not in without
-        self._watching = Watching(front.watcher(), Worker(f"face-{name}")) if seen else None
+        self._watching = Watching(front.watcher(), Worker(f"face-{name}"), patient) if seen else None
 
     async def take(self, frame: Frame) -> list[Closing]:
         """Begin the work on a frame; returns the windows it closed."""
@@ -83,7 +84,7 @@ class Session:
 
     async def assemble(self, closing: Closing) -> WindowFeatures:
         """Wait for the features of a closed window."""
-        window, heard, seen = closing.window, self._hearing, self._watching
+        window, heard = closing.window, self._hearing
         text, audio, video = (self._missing(modality, window) for modality in MODALITIES)
         utterances: tuple[Utterance, ...] = ()
         faces = 0
@@ -94,7 +95,9 @@ class Session:
                 utterances = await heard.utterances(window)
                 text = await self._front.reading.run(self._front.text.window, utterances, window)
         with self._supervised(Modality.VIDEO):
-            video, faces = await seen.features(window) if seen else (video, faces)
+            if closing.seen:
+                read = await closing.seen.features(())
+                video, faces = read.features, read.faces
         utterances = tuple(said for said in utterances if said.words[-1].end > window.start)
         modalities = {m: self._finite(part, m) for m, part in zip(MODALITIES, (text, audio, video), strict=True)}
         return WindowFeatures(window, modalities, utterances, faces)
@@ -115,7 +118,8 @@ class Session:
             audio, captured = None, self._clock.now()
             if self._hearing and Modality.AUDIO not in self._without:
                 audio = await self._hearing.features(window)
-            closings.append(Closing(window, captured, audio))
+            seen = self._watching.close_window(window, dropped=False) if self._watching else None
+            closings.append(Closing(window, captured, audio, seen))
         return closings
 
     @contextmanager
