@@ -6,7 +6,6 @@ Time is event time: seconds on the source's clock, 0 at its first presentation t
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -111,15 +110,23 @@ class ModalityFeatures:
         return self.state is not State.MISSING
 
 
+class FaceChoice(StrEnum):
+    """Why a face was read: its mouth moves with the sound, or it is the largest."""
+
+    SPEAKING = "speaking"
+    LARGEST = "largest"
+
+
 @dataclass(frozen=True, slots=True)
 class FaceReport:
-    """Which face was read. id: it stays the same as long as the face is tracked. chosen: why this one.
+    """The face that was read in a window.
 
-    box: x0, y0, x1, y1 as shares of the newest picture with it.
+    id: the same for the same face in all windows of a stream. box: x0, y0, x1, y1 as shares of the picture, where it
+    was last seen.
     """
 
     id: int
-    chosen: Literal["speaking", "largest"]
+    chosen: FaceChoice
     box: tuple[float, float, float, float]
 
 
