@@ -24,13 +24,14 @@ ASR_MODELS = {
     "tiny.en": "whisper-tiny.en",
     "none": "whisper-tiny.en",
 }  # the encoder's states are needed without ASR too
+STREAMS = 1024  # a live stream has one pass at a time, so that its frames never wait for room here
 
 
 @dataclass(slots=True)
 class FrontEnds:
     """Shared models, each with the worker that it runs in.
 
-    transcribing: whether words are wanted (`asr` is not `none`).
+    transcribing: whether words are wanted (`asr` is not `none`). lag: seconds of speech that may wait for it.
     """
 
     recogniser: Recogniser
@@ -39,6 +40,7 @@ class FrontEnds:
     landmarker: Path
     expression: Path
     transcribing: bool
+    lag: float
     hearing: Worker
     listening: Worker
     reading: Worker
@@ -76,7 +78,8 @@ def load_front_ends(settings: Settings, report: Callable[[str], None]) -> FrontE
         landmarker=landmarker,
         expression=checkpoint_folder("expression"),
         transcribing=settings.asr != "none",
+        lag=settings.asr_lag,
         hearing=Worker("audio-features"),
-        listening=Worker("speech-recognition"),
+        listening=Worker("speech-recognition", limit=STREAMS),
         reading=Worker("text-features"),
     )

@@ -3,7 +3,6 @@
 Work on a frame (face, speech) begins in a worker when the frame arrives; a window then waits for what belongs to it.
 """
 
-import asyncio
 import logging
 from collections import Counter
 from collections.abc import Generator
@@ -18,7 +17,7 @@ from stream.features.audio import AudioFrontEnd
 from stream.features.text import TextFrontEnd
 from stream.features.video import VideoFrontEnd
 from stream.front_ends import FrontEnds
-from stream.hearing import Hearing
+from stream.hearing import HeardWindow, Hearing
 from stream.records import AudioFrame, Frame, ModalityFeatures, State, Utterance, Window, WindowFeatures
 from stream.settings import Settings
 from stream.watching import Watching
@@ -36,7 +35,7 @@ class Closing:
 
     window: Window
     captured: float
-    audio: asyncio.Future[ModalityFeatures] | None
+    heard: HeardWindow | None
 
 
 class Session:
@@ -61,7 +60,8 @@ class Session:
         self._windower = Windower(name, kinds, settings.window, settings.hop, settings.lateness)
         heard = Modality.AUDIO in kinds and not {Modality.AUDIO, Modality.TEXT} <= without
         reach = settings.window + settings.lateness + 1.0
-        self._hearing = Hearing(front, reach, patient) if heard else None
+        self._hearing = Hearing(front, reach, patient, self._wake, without) if heard else None
+        self._woken = False
         seen = Modality.VIDEO in kinds and Modality.VIDEO not in without
         self._watching = Watching(front.watcher(), Worker(f"face-{name}")) if seen else None
 
@@ -69,6 +69,9 @@ class Session:
         """Begin the work on a frame; returns the windows it closed."""
         if isinstance(frame, AudioFrame):
             if self._hearing:
+                if self._woken:
+                    self._woken = False
+                    await self._hearing.hear()
                 await self._hearing.take(frame)
             return await self._close(self._windower.push(Modality.AUDIO, frame.end))
         if self._watching:
@@ -83,15 +86,15 @@ class Session:
 
     async def assemble(self, closing: Closing) -> WindowFeatures:
         """Wait for the features of a closed window."""
-        window, heard, seen = closing.window, self._hearing, self._watching
+        window, heard, seen = closing.window, closing.heard, self._watching
         text, audio, video = (self._missing(modality, window) for modality in MODALITIES)
         utterances: tuple[Utterance, ...] = ()
         faces = 0
         with self._supervised(Modality.AUDIO):
-            audio = await closing.audio if closing.audio else audio
+            audio = await heard.audio if heard and Modality.AUDIO not in self._without else audio
         with self._supervised(Modality.TEXT):
             if heard and self._front.transcribing and Modality.TEXT not in self._without:
-                utterances = await heard.utterances(window)
+                utterances = await heard.utterances
                 text = await self._front.reading.run(self._front.text.window, utterances, window)
         with self._supervised(Modality.VIDEO):
             video, faces = await seen.features(window) if seen else (video, faces)
@@ -106,17 +109,22 @@ class Session:
 
     async def close(self) -> None:
         """Free what belongs to this stream alone."""
+        if self._hearing:
+            await self._hearing.close()
         if self._watching:
             await self._watching.close()
 
     async def _close(self, windows: list[Window]) -> list[Closing]:
         closings: list[Closing] = []
         for window in windows:
-            audio, captured = None, self._clock.now()
-            if self._hearing and Modality.AUDIO not in self._without:
-                audio = await self._hearing.features(window)
-            closings.append(Closing(window, captured, audio))
+            heard, captured = None, self._clock.now()
+            if self._hearing:
+                heard = await self._hearing.close_window(window)
+            closings.append(Closing(window, captured, heard))
         return closings
+
+    def _wake(self) -> None:
+        self._woken = True
 
     @contextmanager
     def _supervised(self, modality: Modality) -> Generator[None]:
