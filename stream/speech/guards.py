@@ -17,8 +17,27 @@ COMPRESSION = 2.4  # Whisper's own bound: text that zlib shortens more than this
 ROW = 3
 UNSPEAKABLE = 0.12  # seconds; a row of words in less than this was not spoken
 REPEATS = 4  # a phrase of up to three words this often in a row is a loop
+UNHURRIED = 0.2  # seconds of voice for a word that is said twice
 FASTEST = 7.0  # words in a second of voice
+SURE = 0.6  # mean probability from which a phrase that is often a phantom is believed
+VOICED_WORD = 0.1  # seconds of voice that each of its words needs
 SLACK = 0.35  # seconds by which alignment and voice activity may disagree
+
+# What tiny.en says of rooms, hum, clicks, typing and music when no voice activity stands before it: the phrases that
+# made up 407 of 696 such passes (docs/speech.md), and Whisper's well-known farewells.
+PHANTOMS = frozenset(
+    (
+        "you, thank you, thank you very much, thanks, thanks for watching, thank you for watching, bye, bye bye, "
+        "see you next time, see you in the next video, please subscribe, subscribe, we'll be right back, music, "
+        "i, i'm, i'm so, i'm sorry, i'm so sorry, i'm here, i'm not, i'm trying, i don't, i don't know, it's, "
+        "okay, ok, oh, ah, uh, um, so, the, a, and, no, yeah, back, beep"
+    ).split(", ")
+)
+PHANTOM_SENTENCE = re.compile(
+    r"i'm (gonna|going to) (go|get|do|be|see|make|take)\b"
+    r"|.*\b(end of the (video|game)|next (one|video))$"
+    r"|(beep|you|oh)( \3)+$"
+)
 
 
 class Guard(StrEnum):
@@ -55,17 +74,18 @@ def judge(hypothesis: Hypothesis, voice: Sequence[SpeechChunk], start: float) ->
     if compression(" ".join(piece.text for piece in pieces)) > COMPRESSION:
         return Verdict((), ((Guard.COMPRESSION, len(pieces)),))
     dropped: list[tuple[Guard, int]] = []
-    for guard, kept in (
+    for guard, kept in (  # how many words each leaves
         (Guard.LOOP, _loop(pieces)),
+        (Guard.LOOP, _echo(pieces, spoken)),
         (Guard.RATE, _possible(pieces, spoken)),
     ):
         if kept < len(pieces):
             dropped.append((guard, len(pieces) - kept))
             pieces = pieces[:kept]
-    voiced = tuple(piece for piece in pieces if _overlap(piece, spoken) > 0.0)
+    voiced = tuple(piece for piece in pieces if _voiced(spoken, piece.start - SLACK, piece.end + SLACK) > 0.0)
     if len(voiced) < len(pieces):
         dropped.append((Guard.SILENCE, len(pieces) - len(voiced)))
-    if _phantom(voiced, spoken, hypothesis):
+    if voiced and _phantom(voiced, spoken):
         dropped.append((Guard.PHANTOM, len(voiced)))
         voiced = ()
     return Verdict(voiced, tuple(dropped))
@@ -96,19 +116,35 @@ def _loop(pieces: Sequence[Piece]) -> int:
     return len(pieces)
 
 
+def _echo(pieces: Sequence[Piece], spoken: Sequence[tuple[float, float]]) -> int:
+    """Number of words before the last ones say the ones before them again, and there was no time to say them twice.
+
+    After a short sentence the decoder likes to go on into the padding: "Thank you. Thank you."
+    """
+    words = [plain(piece.text) for piece in pieces]
+    for size in range(len(words) // 2, 0, -1):
+        if words[-size:] == words[-2 * size : -size]:
+            twice = _voiced(spoken, pieces[-2 * size].start - SLACK, pieces[-1].end + SLACK)
+            return len(words) if twice >= UNHURRIED * 2 * size else len(words) - size
+    return len(words)
+
+
 def _possible(pieces: Sequence[Piece], spoken: Sequence[tuple[float, float]]) -> int:
     """How many of the words the voice had time for."""
-    if not pieces:
-        return 0
-    begin = pieces[0].start - SLACK
-    voiced = sum(max(0.0, end - max(start, begin)) for start, end in spoken)
+    voiced = _voiced(spoken, pieces[0].start - SLACK, float("inf"))
     return min(len(pieces), 1 + int(FASTEST * voiced))
 
 
-def _overlap(piece: Piece, spoken: Sequence[tuple[float, float]]) -> float:
-    """Seconds of voice within and around a word."""
-    return sum(max(0.0, min(end, piece.end + SLACK) - max(start, piece.start - SLACK)) for start, end in spoken)
+def _voiced(spoken: Sequence[tuple[float, float]], start: float, end: float) -> float:
+    """Seconds of voice in `[start, end)`."""
+    return sum(max(0.0, min(last, end) - max(first, start)) for first, last in spoken)
 
 
-def _phantom(pieces: Sequence[Piece], spoken: Sequence[tuple[float, float]], hypothesis: Hypothesis) -> bool:
-    return False
+def _phantom(pieces: Sequence[Piece], spoken: Sequence[tuple[float, float]]) -> bool:
+    """Whether this is what the recogniser says of noise, and neither its confidence nor the voice speaks for it."""
+    text = " ".join(plain(piece.text) for piece in pieces)
+    if not (text in PHANTOMS or PHANTOM_SENTENCE.match(text)):
+        return False
+    sure = sum(piece.probability for piece in pieces) / len(pieces)
+    voiced = _voiced(spoken, pieces[0].start - SLACK, pieces[-1].end + SLACK)
+    return sure < SURE or voiced < VOICED_WORD * len(pieces)

@@ -35,7 +35,7 @@ class UtteranceRules:
     silence: float = 1.5
     """A silence that ends it. An orator's pause in mid-sentence reaches 1.2 s."""
     longest: float = 12.0
-    """It is cut, at a pause if it has one, when it reaches this length."""
+    """It is cut, at a pause if it has one, when it reaches this length and goes on."""
     least_speech: float = 0.2
     """Less speech than this is a click or a cough and is not read."""
 
@@ -110,7 +110,7 @@ class UtteranceTracker:
         if quiet >= self._rules.silence:
             return self._close(chunk.end)
         marks: list[Mark] = []
-        if chunk.end - self._start >= self._rules.longest:
+        if chunk.speech and chunk.end - self._start >= self._rules.longest:
             marks += self._cut(chunk.end)
         paused = quiet >= self._rules.pause
         if self._fresh() and (paused or (chunk.speech and chunk.end + ROUNDING >= self._partial_due)):
@@ -128,7 +128,7 @@ class UtteranceTracker:
 
     def _fresh(self) -> bool:
         """Whether there is speech that was not asked for, and enough of it."""
-        return self._read < self._last_speech and self._spoken >= self._rules.least_speech
+        return self._read < self._last_speech and self._spoken + ROUNDING >= self._rules.least_speech
 
     def _ask(self, at: float) -> Mark:
         self._partial_due = at + self._rules.partial_every
