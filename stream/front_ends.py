@@ -25,13 +25,16 @@ ASR_MODELS = {
     "tiny.en": "whisper-tiny.en",
     "none": "whisper-tiny.en",
 }  # the encoder's states are needed without ASR too
+STREAMS = 1024  # a live stream has one pass at a time, so that its frames never wait for room here
 
 
 @dataclass(slots=True)
 class FrontEnds:
     """Shared models, each with the worker that it runs in.
 
-    transcribing: whether words are wanted (`asr` is not `none`).
+    transcribing: whether words are wanted (`asr` is not `none`). lag: seconds of speech that may wait for recognition.
+    pool: the threads that all front ends share but speech recognition, which has one of its own. behind: seconds that the
+    analysis of sound may be late.
     """
 
     recogniser: Recogniser
@@ -40,11 +43,12 @@ class FrontEnds:
     landmarker: Path
     expression: Path
     transcribing: bool
+    lag: float
+    behind: float
     pool: ThreadPoolExecutor
     hearing: Worker
     listening: Worker
     reading: Worker
-    behind: float = 1.0
 
     def watching(self, stream: str) -> Worker:
         """The lane of one stream's face analysis in the pool that all front ends share."""
@@ -90,9 +94,10 @@ def load_front_ends(settings: Settings, report: Callable[[str], None]) -> FrontE
         landmarker=landmarker,
         expression=checkpoint_folder("expression"),
         transcribing=settings.asr != "none",
-        pool=pool,
-        hearing=Worker("audio-features", pool, limit=256, width=cores),
-        listening=Worker("speech-recognition", limit=256),
-        reading=Worker("text-features", pool, limit=256),
+        lag=settings.asr_lag,
         behind=settings.behind,
+        pool=pool,
+        hearing=Worker("audio-features", pool, limit=STREAMS, width=cores),
+        listening=Worker("speech-recognition", limit=STREAMS),
+        reading=Worker("text-features", pool, limit=STREAMS),
     )

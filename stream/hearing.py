@@ -1,85 +1,142 @@
-"""What one stream hears: voice activity, utterances and the features of its sound."""
+"""What one stream hears: voice activity, words and the features of its sound."""
 
 import asyncio
+import logging
 from collections import deque
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
 
+import numpy as np
+
+from ebmc_core.modality import Modality
+from stream.features.audio import AudioFrontEnd
 from stream.front_ends import FrontEnds
-from stream.records import AUDIO_RATE, AudioFrame, ModalityFeatures, Utterance, Window
+from stream.records import AUDIO_RATE, AudioFrame, ModalityFeatures, State, Utterance, Window
 from stream.ring import SoundRing
-from stream.speech.utterances import Pass, UtteranceTracker
+from stream.speech.passes import LivePasses, Passes, PatientPasses
+from stream.speech.transcript import HearingCounts
 from stream.speech.vad import CHUNK, SpeechChunk, VoiceActivity
 
-UTTERANCE = 15.0  # seconds; the longest utterance (12 s) with its pre-roll must still be in the ring when it is read
+log = logging.getLogger(__name__)
+Value = TypeVar("Value")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class HeardWindow:
+    """What was heard in a window that has just closed; audio and utterances raise what broke them.
+
+    speech: voice activity inside the window. skipped: seconds of its speech that were not read because speech
+    recognition was behind; known at once in a live stream, and 0 in a file, which waits.
+    """
+
+    audio: asyncio.Future[ModalityFeatures]
+    utterances: asyncio.Future[tuple[Utterance, ...]]
+    speech: tuple[SpeechChunk, ...]
+    skipped: float
 
 
 class Hearing:
     """The sound of one stream, from frames to audio features and utterances.
 
-    reach: how far back from the newest sound a window may begin, seconds.
-    patient: a window waits for the recognition passes that were due by its end (files), or takes what is there (live).
+    reach: how far back from the newest sound a window may begin, seconds. patient: a window gets every recognition
+    pass that was due by its end (files), or what is there (live). wake: called on the loop when a live pass is over;
+    nothing changes until `hear` is called, so that what is known depends on the order of the calls alone.
+    without: modalities nobody wants; their work is left out.
     """
 
-    def __init__(self, front: FrontEnds, reach: float, patient: bool) -> None:
-        self._front, self._patient = front, patient
-        seconds = max(reach, UTTERANCE)
-        self._ring = SoundRing(seconds)
-        self._activity, self._tracker = VoiceActivity(), UtteranceTracker()
-        self._chunks: deque[SpeechChunk] = deque(maxlen=round(seconds * AUDIO_RATE / CHUNK))
+    def __init__(
+        self,
+        front: FrontEnds,
+        reach: float,
+        patient: bool,
+        wake: Callable[[], None],
+        without: frozenset[Modality] = frozenset(),
+    ) -> None:
+        self._front, self._without = front, without
+        self._ring = SoundRing(reach)
+        self._activity = VoiceActivity()
+        self._chunks: deque[SpeechChunk] = deque(maxlen=round(reach * AUDIO_RATE / CHUNK))
         self._last_speech: float | None = None
-        self._passes: deque[tuple[Pass, asyncio.Future[Utterance]]] = deque()
-        self._latest: asyncio.Future[Utterance] | None = None
-        self._utterances: dict[float, Utterance] = {}
+        self._behind = self._ended = False
+        self._passes: Passes | None = None
+        if front.transcribing and Modality.TEXT not in without:
+            self._passes = (
+                PatientPasses(front.recogniser, front.listening, front.lag)
+                if patient
+                else LivePasses(front.recogniser, front.listening, front.lag, wake)
+            )
+
+    @property
+    def counts(self) -> HearingCounts:
+        """What speech recognition did for this stream."""
+        return self._passes.counts if self._passes else HearingCounts()
 
     async def take(self, frame: AudioFrame) -> None:
         """Listen to the next frame; recognition that is due begins in its worker."""
         self._ring.push(frame)
         chunks = self._activity.push(frame)
         self._chunks.extend(chunks)
-        if self._front.transcribing:
-            await self._recognise(self._tracker.push(chunks))
+        if self._passes:
+            await self._passes.take(frame, chunks)
+
+    async def hear(self) -> None:
+        """Apply the pass that is running, waiting for it, and begin the next if one is due."""
+        if self._passes:
+            await self._passes.hear()
 
     async def finish(self) -> None:
-        """The sound has ended: recognise what is left."""
-        if self._front.transcribing:
-            await self._recognise(self._tracker.finish())
+        """The sound has ended: the last words are read, and all are final."""
+        self._ended = True
+        if self._passes:
+            await self._passes.finish()
 
-    async def features(self, window: Window) -> asyncio.Future[ModalityFeatures]:
-        """Begin the audio features of a window that has just closed."""
+    async def close_window(self, window: Window, dropped: bool = False, busy: bool = False) -> HeardWindow:
+        """What was heard in a window, as it is known in this moment.
+
+        dropped: it was closed without waiting for its sound. busy: there is no time to analyse the sound.
+        """
         while self._chunks and self._chunks[0].end <= window.start:
             self._chunks.popleft()
-        inside = [chunk for chunk in self._chunks if chunk.start < window.end]
+        inside = tuple(chunk for chunk in self._chunks if chunk.start < window.end)
+        audio = await self._features(window, inside, dropped, busy)
+        if self._passes is None:
+            return HeardWindow(audio, _known(()), inside, 0.0)
+        skipped = self._passes.skipped(window)
+        if skipped and not self._behind:
+            self._behind = True
+            log.warning("%s: speech recognition is behind and skips to the newest speech", window.stream)
+        return HeardWindow(audio, await self._passes.utterances(window), inside, skipped)
+
+    async def close(self) -> None:
+        """End the recognition that is under way."""
+        if self._passes:
+            await self._passes.close()
+
+    async def _features(
+        self, window: Window, inside: tuple[SpeechChunk, ...], dropped: bool, busy: bool
+    ) -> asyncio.Future[ModalityFeatures]:
         spoken = [chunk.end for chunk in inside if chunk.speech]
         self._last_speech = max(spoken, default=self._last_speech)
-        samples = self._ring.cut(window.start, window.end)
-        return await self._front.hearing.submit(self._front.audio.window, samples, inside, window, self._last_speech)
-
-    async def utterances(self, window: Window) -> tuple[Utterance, ...]:
-        """The utterances that overlap the window, as known at its end, in order; or the last one there was."""
-        while self._passes and self._passes[0][0].at <= window.end:
-            due, heard = self._passes[0]
-            if not (self._patient or heard.done()):
-                break
-            said = await heard
-            if not said.words:  # a pass that noise has spoiled does not unsay what an earlier one heard
-                said = self._utterances.get(due.start, said)
-            self._utterances[due.start] = finished(said) if due.final else said
-            self._passes.popleft()
-        spoken = [start for start, said in self._utterances.items() if said.words]
-        newest = max(spoken, default=0.0)
-        kept = sorted(start for start in spoken if start == newest or self._utterances[start].end > window.start)
-        self._utterances = {start: self._utterances[start] for start in kept}
-        return tuple(self._utterances.values())
-
-    async def _recognise(self, passes: list[Pass]) -> None:
-        for due in passes:
-            if not (due.repeats and self._latest):
-                samples = self._ring.cut(due.start, due.end)
-                transcribe = self._front.recogniser.transcribe
-                self._latest = await self._front.listening.submit(transcribe, samples, due.start, due.final)
-            self._passes.append((due, self._latest))
+        if busy or Modality.AUDIO in self._without:
+            reason = "switched off" if Modality.AUDIO in self._without else "its analysis is behind"
+            nothing = np.zeros(AudioFrontEnd.WIDTH, np.float32)
+            return _known(ModalityFeatures(nothing, State.MISSING, 0.0, window.end, reason))
+        sound = self._ring.stretch(window.start, window.end)
+        return await self._front.hearing.submit(
+            self._front.audio.window,
+            sound.samples,
+            inside,
+            window,
+            self._last_speech,
+            start=sound.start,
+            newest=sound.newest,
+            ended=self._ring.end if self._ended else None,
+            dropped=dropped,
+        )
 
 
-def finished(utterance: Utterance) -> Utterance:
-    """The utterance once it is over: no word of it will change any more."""
-    return replace(utterance, final=True, words=tuple(replace(word, final=True) for word in utterance.words))
+def _known(value: Value) -> asyncio.Future[Value]:
+    future: asyncio.Future[Value] = asyncio.get_running_loop().create_future()
+    future.set_result(value)
+    return future

@@ -98,9 +98,9 @@ async def run(sources: Sequence[Source], this: Run) -> None:
 async def follow(source: Source, ready: Channel[Ready], this: Run) -> None:
     """One source from its first frame to its last window."""
     closed: Channel[Leaving] = Channel(WINDOWS)
-    live = this.realtime or source.live
     try:
         async with source.open() as media:
+            live = this.realtime or source.live  # of a web address it is known once it is open
             inbox = Inbox(this.clock if live and not media.stamped else None, this.front.is_behind)
             keep = this.record.stream(source.name, media.kinds) if this.record else None
             session = Session(source.name, media, this.without, this.front, this.settings, not live, inbox.heard, keep)

@@ -22,7 +22,7 @@ from stream.metrics import Metrics
 from stream.records import AudioFrame, ModalityFeatures, State, Utterance, VideoFrame, Window, WindowFeatures
 from stream.settings import Settings
 from stream.sources.source import Media
-from stream.watching import SeenWindow, Watching
+from stream.watching import Seen, Watching
 from stream.windows import ClosedWindow, Windower
 from stream.worker import Load
 
@@ -37,7 +37,7 @@ class Closing:
 
     window: Window
     heard: HeardWindow | None
-    seen: SeenWindow | None
+    seen: Seen | None
 
 
 class Session:
@@ -67,7 +67,7 @@ class Session:
         self._windower = Windower(name, kinds, settings.window, settings.hop, settings.lateness, settings.idle)
         heard = Modality.AUDIO in kinds and not {Modality.AUDIO, Modality.TEXT} <= without
         reach = settings.window + settings.lateness + 1.0
-        self.hearing = Hearing(front, reach, patient and not media.stamped, wake) if heard else None
+        self.hearing = Hearing(front, reach, patient and not media.stamped, wake, without) if heard else None
         seen = Modality.VIDEO in kinds and Modality.VIDEO not in without
         self.watching = Watching(front.watcher(), front.watching(name), patient or media.stamped) if seen else None
 
@@ -107,11 +107,11 @@ class Session:
     async def assemble(self, closing: Closing) -> WindowFeatures:
         """Wait for the features of a closed window."""
         window, heard, seen = closing.window, closing.heard, closing.seen
-        text, audio, video = (self._missing(modality, closing) for modality in MODALITIES)
+        text, audio, video = (self._missing(modality, window) for modality in MODALITIES)
         utterances: tuple[Utterance, ...] = ()
         faces, face = 0, None
         with self._supervised(Modality.AUDIO):
-            audio = await heard.audio if heard and heard.audio else audio
+            audio = await heard.audio if heard else audio
         with self._supervised(Modality.TEXT):
             if heard and self._front.transcribing and Modality.TEXT not in self._without:
                 utterances = await heard.utterances
@@ -149,9 +149,9 @@ class Session:
         """What is there of a window at the moment it closes; what comes later is none of its business."""
         heard = seen = None
         if self.hearing:
-            reading = Modality.AUDIO not in self._without and not busy
-            self.dropped["analysis of sound is behind"] += busy and Modality.AUDIO not in self._without
-            heard = await self.hearing.close_window(closed.window, Modality.AUDIO in closed.without, reading)
+            heard = await self.hearing.close_window(closed.window, Modality.AUDIO in closed.without, busy)
+            if busy:
+                self.dropped["analysis of sound is behind"] += 1
         if self.watching:
             seen = self.watching.close_window(closed.window, Modality.VIDEO in closed.without)
         return Closing(closed.window, heard, seen)
@@ -173,16 +173,13 @@ class Session:
         self.failures[modality] += 1
         return ModalityFeatures(np.zeros_like(part.values), State.MISSING, 0.0, 0.0, "its features are not finite")
 
-    def _missing(self, modality: Modality, closing: Closing) -> ModalityFeatures:
+    def _missing(self, modality: Modality, window: Window) -> ModalityFeatures:
         """What a window has of a modality until its features are there."""
         off = modality in self._without or (modality is Modality.TEXT and not self._front.transcribing)
         there = self.watching if modality is Modality.VIDEO else self.hearing
         nothing = "the source has no picture" if modality is Modality.VIDEO else "the source has no sound"
-        skipped = modality is Modality.AUDIO and closing.heard is not None and closing.heard.audio is None
-        failed = "its analysis is behind" if skipped else "its analysis failed"
-        reason = "switched off" if off else failed if there else nothing
-        age = closing.window.end
-        return ModalityFeatures(np.zeros(WIDTHS[modality], np.float32), State.MISSING, 0.0, age, reason)
+        reason = "switched off" if off else "its analysis failed" if there else nothing
+        return ModalityFeatures(np.zeros(WIDTHS[modality], np.float32), State.MISSING, 0.0, window.end, reason)
 
 
 def behind(text: ModalityFeatures, skipped: float) -> ModalityFeatures:

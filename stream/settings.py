@@ -50,6 +50,8 @@ class Settings(BaseSettings):
     """Bundled checkpoint, or the folder of one."""
     asr: str = "tiny.en"
     """Speech recogniser: `tiny.en` or `none`."""
+    asr_lag: Annotated[float, Field(ge=1, le=30)] = 6.0
+    """Seconds of speech of a live stream that may wait for recognition; when there is more, it skips to the newest."""
     cache: Path = platformdirs.user_cache_path("ebmc")
     """Where model weights are kept."""
     data: Path = Path("../shared")

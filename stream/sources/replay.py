@@ -33,8 +33,8 @@ class ReplaySource:
 
     live = False
 
-    def __init__(self, where: str, settings: Settings) -> None:
-        self._folder = Path(where)
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self.name, self._kinds = header_of(self._folder)
 
     @asynccontextmanager
@@ -42,6 +42,11 @@ class ReplaySource:
         """Begin from the first record."""
         with ThreadPoolExecutor(1, thread_name_prefix=f"replay-{self.name}") as worker, ExitStack() as files:
             yield Media(self._kinds, None, _arrivals(recorded(self._folder, files), worker), stamped=True)
+
+
+def from_uri(uri: str, _: Settings) -> ReplaySource:
+    """The source of `replay:FOLDER`."""
+    return ReplaySource(Path(uri.removeprefix("replay:")))
 
 
 async def _arrivals(records: Iterator[Arrival], worker: ThreadPoolExecutor) -> AsyncGenerator[Arrival]:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from ebmc_core.modality import Modality
 from stream.errors import SourceError
+from stream.inbox import Arrival
 from stream.records import Frame
 from stream.settings import Settings
 
@@ -50,13 +51,15 @@ class Media:
 
     kinds: audio, video or both. duration: seconds, None when it cannot be known. frames: `pts` rises per kind; ends
     when the source ends; raises `SourceError` when it breaks, after the frames that could be decoded, and `SourceLost`
-    when a live source is gone for good. condition: how it is doing, for the metrics.
+    when a live source is gone for good. condition: how it is doing, for the metrics. stamped: the frames are arrivals that
+    were stamped when they were recorded.
     """
 
     kinds: frozenset[Modality]
     duration: float | None
-    frames: AsyncGenerator[Frame]
+    frames: AsyncGenerator[Frame | Arrival]
     condition: Condition = field(default_factory=Condition)
+    stamped: bool = False
 
 
 class Source(Protocol):
@@ -87,6 +90,7 @@ SOURCES: dict[str, str] = {
     "https": "stream.sources.network",
     "udp": "stream.sources.network",
     "srt": "stream.sources.network",
+    "replay": "stream.sources.replay",
 }
 
 

@@ -1,8 +1,8 @@
 """Whisper on short contexts: words with times and probabilities, and the encoder's states for the audio features.
 
 Whisper pads every piece of audio to 30 s. Its encoder accepts less, and reading only the speech and two seconds of
-padding costs a sixth. Less padding, or a sentence that stops in the middle, makes the small models repeat themselves
-or speak of nothing; the guards below cut that off.
+padding costs a sixth. Words that are known already are given to the decoder as its own beginning, so that it says only
+what is new.
 """
 
 import re
@@ -17,28 +17,41 @@ from faster_whisper.tokenizer import Tokenizer
 from numpy.typing import NDArray
 
 from stream.errors import WeightsError
-from stream.records import AUDIO_RATE, Utterance, Word
+from stream.records import AUDIO_RATE
 
 PADDING = 2.0  # seconds of silence after the speech; with 1 s tiny.en looped in 14 of 47 windows, with 2 s in none
 LONGEST = 28.0  # seconds; with its padding this fills the 30 s that the encoder has positions for
 SHORTEST = 400  # samples that the spectrogram needs at least
-TOKENS_PER_SECOND = 8  # nobody speaks faster; what the decoder says beyond that, it makes up
-NO_SPEECH = 0.6  # Whisper's own bounds on its doubt
-LOG_PROBABILITY = -1.0
-HOPELESS = -1.6  # a mean log probability below this is noise, whatever it thinks of the silence
-UNSPEAKABLE = 0.12  # seconds; so many words in less than this were not spoken
-ROW = 3
+TOKENS_PER_SECOND = 7  # nobody speaks faster; what the decoder says beyond that, it makes up
+SPARE = 4  # tokens for punctuation and the end
+POSITIONS = 224  # tokens that may be said: half of the decoder's room, as Whisper has it
 LONGEST_WORD = 1.0  # seconds; alignment stretches the first word after a pause over the pause
 
 
 @dataclass(frozen=True, slots=True)
-class _Piece:
-    """A word as the alignment gives it, in seconds from the start of the audio."""
+class Piece:
+    """A word as one pass heard it. start, end: seconds of the audio. tokens: what the decoder calls it."""
 
     text: str
     start: float
     end: float
     probability: float
+    tokens: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Hypothesis:
+    """What one pass heard after the words that were known.
+
+    score: mean log probability of a token. no_speech: Whisper's own probability that nobody spoke, 0..1.
+    """
+
+    pieces: tuple[Piece, ...]
+    score: float
+    no_speech: float
+
+
+NOTHING = Hypothesis((), 0.0, 1.0)
 
 
 class Recogniser:
@@ -65,16 +78,35 @@ class Recogniser:
             language="en" if multilingual else None,
         )
 
-    def transcribe(self, samples: NDArray[np.float32], start: float, final: bool) -> Utterance:
-        """The words in `samples`, float32 `[n]` at 16 kHz, whose first sample is at event time `start`.
+    def read(self, samples: NDArray[np.float32], known: Sequence[int] = (), voiced: float = LONGEST) -> Hypothesis:
+        """The words in `samples`, float32 `[n]` at 16 kHz, after those that are known.
 
-        Of more than 28 s only the first 28 are read. No words when Whisper itself doubts that anybody spoke.
+        known: tokens of the words that the audio begins with; they are not decoded again. voiced: seconds of voice in
+        which the words that follow were said. Of more than 28 s only the first 28 are read. Nothing is judged here: see
+        `guards`.
         """
         samples = _readable(samples)[: int(LONGEST * AUDIO_RATE)]
         seconds = len(samples) / AUDIO_RATE
-        pieces = _spoken(self._decode(samples)) if len(samples) >= SHORTEST else []
-        words = tuple(_word(piece, start, seconds, final) for piece in pieces)
-        return Utterance(start, start + seconds, words, final)
+        if len(samples) < SHORTEST:
+            return NOTHING
+        encoded = self._whisper.encode(self._spectrogram(np.pad(samples, (0, int(PADDING * AUDIO_RATE)))))
+        prompt = [*self._tokenizer.sot_sequence, self._tokenizer.no_timestamps, *known]
+        room = min(POSITIONS, len(known) + SPARE + int(TOKENS_PER_SECOND * min(voiced, seconds)))
+        result = self._whisper.model.generate(
+            encoded,
+            [prompt],
+            beam_size=1,
+            max_length=2 * room,  # CTranslate2 gives half of it to what is said, known words included
+            no_repeat_ngram_size=4,
+            suppress_blank=not known,  # after known words the end is a good answer
+            return_scores=True,
+            return_no_speech_prob=True,
+        )[0]
+        said = result.sequences_ids[0]  # with the known words in front, whose share of the score is 0
+        fresh = [token for token in said[len(known) :] if token < self._tokenizer.eot]
+        score = float(result.scores[0]) * (len(said) + 1) / (len(said) - len(known) + 1)
+        pieces = self._aligned(known, fresh, encoded, max(2, len(samples) // 160)) if fresh else ()
+        return Hypothesis(pieces, score, float(result.no_speech_prob))
 
     def encoder_states(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """The encoder's last layer, float32 `[T, width]`, one row for every 20 ms of `samples` (float32 `[n]`, 16 kHz).
@@ -90,33 +122,17 @@ class Recogniser:
         mel = self._whisper.feature_extractor(samples, padding=0)
         return np.ascontiguousarray(mel[:, : mel.shape[1] // 2 * 2], dtype=np.float32)
 
-    def _decode(self, samples: NDArray[np.float32]) -> list[_Piece]:
-        """Greedy decoding on a short context, then alignment by cross-attention."""
-        seconds = len(samples) / AUDIO_RATE
-        encoded = self._whisper.encode(self._spectrogram(np.pad(samples, (0, int(PADDING * AUDIO_RATE)))))
-        prompt = [*self._tokenizer.sot_sequence, self._tokenizer.no_timestamps]
-        result = self._whisper.model.generate(
-            encoded,
-            [prompt],
-            beam_size=1,
-            max_length=min(224, len(prompt) + 4 + int(TOKENS_PER_SECOND * seconds)),
-            no_repeat_ngram_size=4,
-            return_scores=True,
-            return_no_speech_prob=True,
-        )[0]
-        score = result.scores[0]
-        if score < HOPELESS or (score < LOG_PROBABILITY and result.no_speech_prob > NO_SPEECH):
-            return []
-        tokens = [token for token in result.sequences_ids[0] if token < self._tokenizer.eot]
-        if not tokens:
-            return []
-        frames = max(2, len(samples) // 160)
-        batch: Any = [tokens]  # faster-whisper's own annotation lacks the batch axis
-        aligned = self._whisper.find_alignment(self._tokenizer, batch, encoded, frames)
-        return [
-            _Piece(word["word"], float(word["start"]), float(word["end"]), float(word["probability"]))
-            for word in aligned[0]
-        ]
+    def _aligned(self, known: Sequence[int], fresh: Sequence[int], encoded: Any, frames: int) -> tuple[Piece, ...]:
+        """The fresh tokens as words, aligned by cross-attention over all that was said."""
+        batch: Any = [[*known, *fresh]]  # faster-whisper's own annotation lacks the batch axis
+        words = self._whisper.find_alignment(self._tokenizer, batch, encoded, frames)[0]
+        pieces: list[Piece] = []
+        seen = 0
+        for word in words:
+            if seen >= len(known):
+                pieces.append(_piece(word, frames / 100))
+            seen += len(word["tokens"])
+        return tuple(_whole(pieces))
 
 
 def _readable(samples: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -124,41 +140,30 @@ def _readable(samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float32, copy=False)
 
 
-def _spoken(pieces: Sequence[_Piece]) -> list[_Piece]:
-    """Whole words, cut where the decoder ran on after the speech had ended.
+def _piece(word: dict[str, Any], seconds: float) -> Piece:
+    """A word of the alignment, inside the audio it was heard in."""
+    end = min(max(float(word["end"]), 0.0), seconds)
+    begin = min(max(float(word["start"]), end - LONGEST_WORD, 0.0), end)
+    probability = min(1.0, max(0.0, float(word["probability"])))
+    return Piece(word["word"], begin, end, probability, tuple(word["tokens"]))
 
-    A piece without a space in front goes on with the word before it: punctuation, and the rest of "ill-disposed".
+
+def _whole(pieces: Sequence[Piece]) -> list[Piece]:
+    """Whole words. A piece without a space in front goes on with the word before it: punctuation, and the rest of
+    "ill-disposed"; without a word before it, punctuation belongs to what is known already and is left out.
     """
-    words: list[_Piece] = []
+    words: list[Piece] = []
     for piece in pieces:
         if words and not (piece.text.startswith(" ") and re.search(r"\w", piece.text)):
             words[-1] = _joined(words[-1], piece)
         elif re.search(r"\w", piece.text):
             words.append(piece)
-    return words[: _loop(words)]
+    return [replace(word, text=word.text.strip()) for word in words]
 
 
-def _joined(word: _Piece, more: _Piece) -> _Piece:
+def _joined(word: Piece, more: Piece) -> Piece:
     """One word of two pieces; punctuation adds neither length nor doubt."""
-    text = word.text + more.text.strip()
+    text, tokens = word.text + more.text.strip(), word.tokens + more.tokens
     if not re.search(r"\w", more.text):
-        return replace(word, text=text)
-    return _Piece(text, word.start, max(word.end, more.end), min(word.probability, more.probability))
-
-
-def _loop(words: Sequence[_Piece]) -> int:
-    """Index of the first word that nobody spoke, else the number of words.
-
-    A decoder that loops gives the aligner words without sound: it puts whole rows of them on one instant.
-    """
-    for first in range(len(words) - ROW + 1):
-        if sum(word.end - word.start for word in words[first : first + ROW]) < UNSPEAKABLE:
-            return first
-    return len(words)
-
-
-def _word(piece: _Piece, start: float, seconds: float, final: bool) -> Word:
-    """A word on the event clock, inside the audio it was heard in."""
-    end = min(max(piece.end, 0.0), seconds)
-    begin = min(max(piece.start, end - LONGEST_WORD, 0.0), end)
-    return Word(start + begin, start + end, piece.text.strip(), min(1.0, max(0.0, piece.probability)), final)
+        return replace(word, text=text, tokens=tokens)
+    return Piece(text, word.start, max(word.end, more.end), min(word.probability, more.probability), tokens)

@@ -1,18 +1,19 @@
-"""Which stretch of audio to recognise, and when: a pure state machine over voice activity, in event time.
+"""When to read a stretch of speech, and where its utterances end: a pure state machine over voice activity, event time.
 
-    speech       ____######__####______########__________________
-    passes            p    p  |    |      p    |             |
-                      1 s  2 s  pause       pause 0.4 s      final, 1.5 s after the last speech
+    speech    ____########__####______########____________________
+    marks       open   read   read  settled   read  settled     closed
+                       0.5 s  pause 0.3 s           0.5 s       1.5 s after the last speech
 
-Every pass reads the utterance from its beginning, so that the words settle as their context grows.
+What was recognised plays no part, so the marks of a stream depend on its sound alone.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from stream.speech.vad import SpeechChunk
 
-ROUNDING = 1e-6  # seconds; times are sums, and a rule of 0.4 s shall not wait for one chunk more
+ROUNDING = 1e-6  # seconds; times are sums, and a rule of 0.3 s shall not wait for one chunk more
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,36 +24,48 @@ class UtteranceRules:
     """Audio before the first speech chunk that belongs to it: the onset of a word is quieter than the word."""
     tail: float = 0.3
     """Audio after the last speech chunk that belongs to it."""
+    first_partial: float = 0.5
+    """It is read for the first time after this much,"""
     partial_every: float = 1.0
-    """A growing utterance is read this often,"""
-    partial_share: float = 0.125
-    """or after this share of its length, if that is more: a pass costs as much as the utterance is long."""
-    pause: float = 0.4
+    """and then this often, while it grows."""
+    pause: float = 0.3
     """A silence after which it is read at once: what was said is complete for now."""
+    settled: float = 0.5
+    """A silence after which the words before it are final, once they are read; the sentence may still go on."""
     silence: float = 1.5
     """A silence that ends it. An orator's pause in mid-sentence reaches 1.2 s."""
     longest: float = 12.0
-    """It is cut, at a pause if it has one, when it reaches this length; an encoder pass costs 6 ms per second."""
+    """It is cut, at a pause if it has one, when it reaches this length and goes on."""
     least_speech: float = 0.2
     """Less speech than this is a click or a cough and is not read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pass:
-    """Recognise the audio `[start, end)`. final: the utterance is over. at: event time at which the pass is due.
+class Turn(StrEnum):
+    """What happened to the speech of a stream."""
 
-    repeats: the stretch is the one of the pass before, whose words need only be marked final.
+    OPEN = "open"
+    READ = "read"
+    SETTLED = "settled"
+    CUT = "cut"
+    CLOSED = "closed"
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A turn in the speech. at: event time at which it is known.
+
+    time, by kind. open: where the first utterance begins. read: how far the audio is to be read. settled: the end of
+    the speech whose words are complete. cut: where one utterance ends and the next begins. closed: where the last
+    utterance ends.
     """
 
-    start: float
-    end: float
-    final: bool
+    turn: Turn
+    time: float
     at: float
-    repeats: bool = False
 
 
 class UtteranceTracker:
-    """One stream's utterances. The same chunks give the same passes, however they were handed over."""
+    """One stream's utterances. The same chunks give the same marks, however they were handed over."""
 
     def __init__(self, rules: UtteranceRules | None = None) -> None:
         self._rules = rules or UtteranceRules()
@@ -60,76 +73,79 @@ class UtteranceTracker:
         self._start = 0.0
         self._floor = float("-inf")  # no utterance reaches back before this
         self._end: float | None = None  # of the last chunk seen
-        self._last: Pass | None = None  # of the open utterance
+        self._last_speech = 0.0  # end of the last speech chunk
+        self._spoken = 0.0  # seconds of speech since the silence before
+        self._read = 0.0  # what the last mark asked to read
+        self._settled = True
         self._partial_due = 0.0
 
-    def push(self, chunks: Sequence[SpeechChunk]) -> list[Pass]:
-        """The passes that these chunks made due, in order."""
-        passes: list[Pass] = []
+    @property
+    def reach(self) -> float:
+        """Where the audio of the open utterance ends, as far as it is known."""
+        return min(self._last_speech + self._rules.tail, self._end or 0.0)
+
+    def push(self, chunks: Sequence[SpeechChunk]) -> list[Mark]:
+        """The turns that these chunks brought, in order."""
+        marks: list[Mark] = []
         for chunk in chunks:
             if self._end is None or chunk.start > self._end + 1e-3:  # a gap in the audio
-                passes += self.finish()
+                marks += self.finish()
                 self._floor = chunk.start
             self._end = chunk.end
-            passes += self._step(chunk)
-        return passes
+            marks += self._step(chunk)
+        return marks
 
-    def finish(self) -> list[Pass]:
-        """The final pass of the utterance that is still open, when the audio has ended or has a hole."""
-        if not self._chunks or self._end is None:
-            return []
-        return self._close(self._reach(), self._end)
+    def finish(self) -> list[Mark]:
+        """The audio has ended or has a hole: so does the utterance that is still open."""
+        return [] if not self._chunks or self._end is None else self._close(self._end)
 
-    def _step(self, chunk: SpeechChunk) -> list[Pass]:
+    def _step(self, chunk: SpeechChunk) -> list[Mark]:
+        if chunk.speech:
+            self._last_speech, self._settled = chunk.end, False
+            self._spoken += chunk.end - chunk.start
         if not self._chunks:
-            if chunk.speech:
-                self._open(max(self._floor, chunk.start - self._rules.lead_in), [chunk])
-            return []
+            return self._open(chunk) if chunk.speech else []
         self._chunks.append(chunk)
-        quiet = chunk.end - self._speech_end() + ROUNDING
+        quiet = chunk.end - self._last_speech + ROUNDING
         if quiet >= self._rules.silence:
-            return self._close(self._reach(), chunk.end)
-        if chunk.end - self._start >= self._rules.longest:
-            return self._cut(chunk.end)
-        fresh = self._last is None or self._last.end < self._speech_end()
+            return self._close(chunk.end)
+        marks: list[Mark] = []
+        if chunk.speech and chunk.end - self._start >= self._rules.longest:
+            marks += self._cut(chunk.end)
         paused = quiet >= self._rules.pause
-        if fresh and (paused or (chunk.speech and chunk.end + ROUNDING >= self._partial_due)):
-            return self._read(chunk.end)
-        return []
+        if self._fresh() and (paused or (chunk.speech and chunk.end + ROUNDING >= self._partial_due)):
+            marks.append(self._ask(chunk.end))
+        if quiet >= self._rules.settled and not self._settled:
+            self._settled = True
+            marks.append(Mark(Turn.SETTLED, self._last_speech, chunk.end))
+        return marks
 
-    def _open(self, start: float, chunks: list[SpeechChunk]) -> None:
-        self._start = start
-        self._chunks = chunks
-        self._last = None
-        self._partial_due = chunks[-1].end + self._rules.partial_every
+    def _open(self, chunk: SpeechChunk) -> list[Mark]:
+        self._start = max(self._floor, chunk.start - self._rules.lead_in)
+        self._chunks, self._spoken, self._read = [chunk], chunk.end - chunk.start, self._start
+        self._partial_due = chunk.start + self._rules.first_partial
+        return [Mark(Turn.OPEN, self._start, chunk.end)]
 
-    def _read(self, at: float) -> list[Pass]:
-        """A partial pass over all that was said so far."""
-        if self._spoken() < self._rules.least_speech:
-            return []
-        self._partial_due = at + max(self._rules.partial_every, self._rules.partial_share * (at - self._start))
-        self._last = Pass(self._start, self._reach(), final=False, at=at)
-        return [self._last]
+    def _fresh(self) -> bool:
+        """Whether there is speech that was not asked for, and enough of it."""
+        return self._read < self._last_speech and self._spoken + ROUNDING >= self._rules.least_speech
 
-    def _close(self, end: float, at: float) -> list[Pass]:
-        """The final pass over `[start, end)`; nothing is open after it."""
-        said = self._spoken() >= self._rules.least_speech
-        repeats = self._last is not None and self._last.end == end
-        start, self._chunks, self._last, self._floor = self._start, [], None, end
-        return [Pass(start, end, final=True, at=at, repeats=repeats)] if said else []
+    def _ask(self, at: float) -> Mark:
+        self._partial_due = at + self._rules.partial_every
+        self._read = self.reach
+        return Mark(Turn.READ, self._read, at)
 
-    def _cut(self, at: float) -> list[Pass]:
+    def _close(self, at: float) -> list[Mark]:
+        marks = [self._ask(at)] if self._fresh() else []
+        end = self.reach
+        self._chunks, self._floor, self._settled = [], end, True
+        return [*marks, Mark(Turn.CLOSED, end, at)]
+
+    def _cut(self, at: float) -> list[Mark]:
         """End an utterance that grew too long at its quietest place of late; what follows is the next one."""
         place = self._quietest()
-        rest = self._chunks[place:]
-        self._chunks = self._chunks[:place]
-        passes = self._close(self._chunks[-1].end, at)
-        while rest and not rest[0].speech:  # the next one opens on speech, as any other
-            del rest[0]
-        if rest:
-            self._open(max(self._floor, rest[0].start - self._rules.lead_in), rest)
-            passes += self._read(at)  # its words were heard already and must not be gone until its first partial pass
-        return passes
+        self._start, self._chunks = self._chunks[place].start, self._chunks[place:]
+        return [Mark(Turn.CUT, self._start, at)]
 
     def _quietest(self) -> int:
         """Index of the chunk to cut before: the middle of the longest quiet run in the second half, of equals the last.
@@ -145,13 +161,3 @@ class UtteranceTracker:
         if best:
             return place
         return min(range(half, len(self._chunks)), key=lambda index: self._chunks[index].probability)
-
-    def _speech_end(self) -> float:
-        return next(chunk.end for chunk in reversed(self._chunks) if chunk.speech)
-
-    def _reach(self) -> float:
-        """Where the audio of the utterance ends, as far as it is known."""
-        return min(self._speech_end() + self._rules.tail, self._chunks[-1].end)
-
-    def _spoken(self) -> float:
-        return sum(chunk.end - chunk.start for chunk in self._chunks if chunk.speech)

@@ -14,7 +14,6 @@ from stream.front_ends import FrontEnds
 from stream.recording import Recorder
 from stream.records import AudioFrame, Frame, State, VideoFrame
 from stream.sources.replay import ReplaySource
-from stream.settings import Settings
 from tests.stream.feeds import FeedSource, LiveFeed, play, substance
 
 TEXT, AUDIO, VIDEO = MODALITIES
@@ -66,7 +65,7 @@ def test_a_recorded_live_session_replays_to_the_same_events(
     with Recorder(tmp_path / "session") as recorder:
         live, _ = play([LiveFeed(feed, "cam")], front, engine, record=recorder)
     for _ in range(2):
-        again, _ = play([ReplaySource(str(tmp_path / "session" / "cam"), Settings())], front, engine)
+        again, _ = play([ReplaySource(tmp_path / "session" / "cam")], front, engine)
         assert substance(again) == substance(live)
 
 
