@@ -36,8 +36,8 @@ class Channel(Generic[Item]):
     """First in, first out, at most `limit` items.
 
     within: seconds that an item may wait, for the policy `latency-bounded`. now: the clock that measures them.
-    dropped: how many items were lost, by reason (`full`, `late`). The sender closes the channel when there is no more to
-    come; what is in it can still be received.
+    dropped: how many items were lost, by reason (`full`, `late`). The sender closes the channel when there is no more
+    to come; what is in it can still be received.
     """
 
     def __init__(

@@ -32,9 +32,9 @@ class WallClock:
 class EventClock:
     """Which event time it is now, learned from when frames come.
 
-    A frame cannot come before its end, so the frame that came with the least delay of late tells the most: event time is
-    the clock minus the least of (arrival - end of the frame) over the last `memory` to `2 * memory` seconds. It forgets,
-    so that a source whose clock runs slow does not fall behind for ever.
+    A frame cannot come before its end, so the frame that came with the least delay of late tells the most: event time
+    is the clock minus the least of (arrival - end of the frame) over the last `memory` to `2 * memory` seconds. It
+    forgets, so that a source whose clock runs slow does not fall behind for ever.
     """
 
     def __init__(self, memory: float = 30.0) -> None:

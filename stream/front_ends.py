@@ -33,8 +33,8 @@ class FrontEnds:
     """Shared models, each with the worker that it runs in.
 
     transcribing: whether words are wanted (`asr` is not `none`). lag: seconds of speech that may wait for recognition.
-    pool: the threads that all front ends share but speech recognition, which has one of its own. behind: seconds that the
-    analysis of sound may be late.
+    behind: seconds that the analysis of sound may be late. pool: the threads that all front ends share, but speech
+    recognition, which has one of its own.
     """
 
     recogniser: Recogniser

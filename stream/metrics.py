@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from importlib.metadata import version
 from threading import Lock
-from typing import Protocol
+from typing import Any, Protocol
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
 from prometheus_client.exposition import generate_latest
@@ -49,7 +49,7 @@ class SpeechCounts(Protocol):
     @property
     def skipped(self) -> float: ...
     @property
-    def phantoms(self) -> Mapping[str, int]: ...
+    def phantoms(self) -> Mapping[Any, int]: ...
 
 
 class Metrics:

@@ -15,7 +15,7 @@ from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, Self, cast
+from typing import IO, Any, Self
 
 import av
 import numpy as np
@@ -67,7 +67,7 @@ class _Writing:
     def __init__(self, folder: Path, name: str, kinds: frozenset[Modality]) -> None:
         self._folder, self._header = folder, {"schema": SCHEMA, "stream": name, "kinds": sorted(kinds)}
         self._queue: queue.Queue[Arrival | None] = queue.Queue(WAITING)
-        self._failure: OSError | None = None
+        self._failure: OSError | FFmpegError | None = None
         self._thread = threading.Thread(target=self._write, name=f"record-{name}", daemon=True)
 
     def __enter__(self) -> Self:
@@ -164,7 +164,7 @@ class _MediaFiles:
     def _hear(self, sound: AudioFrame) -> None:
         if self._sound is None:
             container = self._files.enter_context(av.open(str(self._folder / SOUND), "w"))
-            stream = cast("AudioStream", container.add_stream("pcm_f32le", rate=AUDIO_RATE))
+            stream = container.add_stream("pcm_f32le", rate=AUDIO_RATE)
             stream.layout = "mono"
             self._sound = container, stream
         container, stream = self._sound
@@ -188,7 +188,7 @@ class _MediaFiles:
             container.mux(stream.encode(None))
             container.close()
         container = self._files.enter_context(av.open(str(self._folder / PICTURES.format(self._parts)), "w"))
-        stream = cast("VideoStream", container.add_stream("ffv1", rate=RATE))
+        stream = container.add_stream("ffv1", rate=RATE)
         stream.height, stream.width = picture.image.shape[:2]
         stream.pix_fmt = "bgr0"
         self._pictures, self._size = (container, stream), picture.image.shape

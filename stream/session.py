@@ -44,8 +44,8 @@ class Session:
     """One stream from its first record to its last.
 
     without: modalities that are switched off; their frames still tell the time, and nothing else of them is read.
-    patient: windows wait for all the work on their frames (files); else they take what is there. wake: called when a pass
-    of speech recognition has finished; then put `Heard` into the inbox. keep: is given every record as it was taken.
+    patient: windows wait for all the work on their frames (files); else they take what is there. wake: called when a
+    pass of speech recognition has finished; then put `Heard` into the inbox. keep: is given every record as it was taken.
     """
 
     def __init__(
@@ -183,7 +183,7 @@ class Session:
 
 
 def behind(text: ModalityFeatures, skipped: float) -> ModalityFeatures:
-    """The text of a window in which `skipped` seconds of speech were not recognised, since there was no time for them."""
+    """The text of a window in which `skipped` seconds of speech were not recognised, for want of time."""
     if not skipped:
         return text
     state = State.DEGRADED if text.state is State.OK else text.state

@@ -1,14 +1,15 @@
 """Event-time windows. Pure: no clock, no loop, no sleep.
 
-Window `k` covers `[k * hop, k * hop + size)`. It closes once every kind of frames that the stream has was seen up to its
-end. A kind that has stopped is not waited for:
+Window `k` covers `[k * hop, k * hop + size)`. It closes once every kind of frames that the stream has was seen up to
+its end. A kind that has stopped is not waited for:
 
     audio   |=========|=========|====     `idle` seconds after the last picture came, video is idle: the windows close
     video   |====x    ·  idle             by the sound alone, and say that they were closed without video
     now     ----------------↑
 
-A recording's windows close a moment after their end (docs/decisions/0001), a live source's at their end. When every kind is idle, windows close as time goes on. A kind that still comes but lags by more than `lateness` is not
-waited for either. Bounds come from the integer `k`, never from a sum, so that they do not drift.
+A recording's windows close a moment after their end (docs/decisions/0001), a live source's at their end. When every
+kind is idle, windows close as time goes on. A kind that still comes but lags by more than `lateness` is not waited for
+either. Bounds come from the integer `k`, never from a sum, so that they do not drift.
 """
 
 import math
@@ -48,8 +49,9 @@ class Arrivals:
 class Windower:
     """Which windows are closed, given how far each kind of frames has come.
 
-    kinds: the media the stream has (audio, video). size, hop, lateness, idle: seconds. `now` in the calls below is event
-    time as the clock tells it; leave it out and no kind is ever idle (files: their frames come when they are read).
+    kinds: the media the stream has (audio, video). size, hop, lateness, idle: seconds. `now` in the calls below is
+    event time as the clock tells it; leave it out and no kind is ever idle (files: their frames come when they are
+    read).
     """
 
     stream: str

@@ -23,8 +23,8 @@ def run_command(
         typer.Argument(
             metavar="SOURCE...",
             help="Media files, [b]clip[/b] (the bundled one), [b]webcam:0[/b], [b]mic:default[/b], "
-            "[b]webcam:0+mic:default[/b] (one stream), [b]rtsp://…[/b], [b]https://…[/b], [b]udp://…[/b], [b]-[/b] (standard "
-            "input), [b]replay:FOLDER[/b].",
+            "[b]webcam:0+mic:default[/b] (one stream), [b]rtsp://…[/b], [b]https://…[/b], [b]udp://…[/b], "
+            "[b]-[/b] (standard input), [b]replay:FOLDER[/b].",
             show_default=False,
         ),
     ],

@@ -11,9 +11,7 @@ from typing import Any, cast
 
 import av
 import numpy as np
-from av.audio.frame import AudioFrame as DecodedAudio
 from av.error import FFmpegError
-from av.video.frame import VideoFrame as DecodedVideo
 from numpy.typing import NDArray
 
 from ebmc_core.modality import Modality
@@ -124,7 +122,7 @@ class _Sound:
 def _samples(path: Path, files: ExitStack) -> Iterator[NDArray[np.float32]]:
     container = files.enter_context(av.open(str(path)))
     for frame in container.decode(audio=0):
-        yield cast("DecodedAudio", frame).to_ndarray().reshape(-1)
+        yield frame.to_ndarray().reshape(-1).astype(np.float32, copy=False)
 
 
 def _pictures(folder: Path, files: ExitStack) -> Iterator[NDArray[np.uint8]]:
@@ -133,4 +131,4 @@ def _pictures(folder: Path, files: ExitStack) -> Iterator[NDArray[np.uint8]]:
         if not path.exists():
             return
         for frame in files.enter_context(av.open(str(path))).decode(video=0):
-            yield cast("NDArray[np.uint8]", cast("DecodedVideo", frame).to_ndarray(format="rgb24"))
+            yield cast("NDArray[np.uint8]", frame.to_ndarray(format="rgb24"))

@@ -51,8 +51,8 @@ class Media:
 
     kinds: audio, video or both. duration: seconds, None when it cannot be known. frames: `pts` rises per kind; ends
     when the source ends; raises `SourceError` when it breaks, after the frames that could be decoded, and `SourceLost`
-    when a live source is gone for good. condition: how it is doing, for the metrics. stamped: the frames are arrivals that
-    were stamped when they were recorded.
+    when a live source is gone for good. condition: how it is doing, for the metrics. stamped: the frames are arrivals
+    that were stamped when they were recorded.
     """
 
     kinds: frozenset[Modality]

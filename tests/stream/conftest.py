@@ -35,7 +35,7 @@ def clip_frames(clip: Path) -> Sequence[Frame]:
     """Every frame of the bundled clip."""
 
     async def read() -> list[Frame]:
-        async with FileSource(str(clip), load_settings()).open() as media:
+        async with FileSource(str(clip), 10).open() as media:
             return [frame async for frame in media.frames]
 
     return asyncio.run(read())

@@ -1,10 +1,8 @@
 """The pipeline over a source that waits for nobody: what drops is missing in the next event, what is back counts."""
 
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from ebmc_core.modality import MODALITIES, Modality
@@ -14,7 +12,7 @@ from stream.front_ends import FrontEnds
 from stream.recording import Recorder
 from stream.records import AudioFrame, Frame, State, VideoFrame
 from stream.sources.replay import ReplaySource
-from tests.stream.feeds import FeedSource, LiveFeed, play, substance
+from tests.stream.feeds import LiveFeed, play, substance
 
 TEXT, AUDIO, VIDEO = MODALITIES
 HOP = 0.5
