@@ -45,7 +45,7 @@ class Session:
 
     without: modalities that are switched off; their frames still tell the time, and nothing else of them is read.
     patient: windows wait for all the work on their frames (files); else they take what is there. wake: called when a
-    pass of speech recognition has finished; then put `Heard` into the inbox. keep: is given every record as it was taken.
+    pass of speech recognition has finished; then put `Heard` into the inbox. keep: is given every record that is taken.
     """
 
     def __init__(

@@ -27,8 +27,7 @@ def test_arrivals_carry_the_event_time_at_which_they_were_taken() -> None:
         async with asyncio.TaskGroup() as tasks:
 
             async def take() -> None:
-                async for arrival in inbox:
-                    taken.append(arrival.at)
+                taken.extend([arrival.at async for arrival in inbox])
 
             tasks.create_task(take())
             await inbox.send(frame(0.0))

@@ -91,7 +91,7 @@ def test_when_nothing_comes_any_more_windows_close_as_time_goes_on() -> None:
 
 
 def test_a_slow_camera_has_not_gone() -> None:
-    # pictures at 0, 1, 2, 3, 4 s; window 1 ends at 4.5: it closes half a second after the last picture, not without video
+    # pictures at 0, 1, 2, 3, 4 s; window 1 ends at 4.5: half a second after the last picture, and not without video
     windows = windower()
     for second in range(5):
         windows.push(AUDIO, second, second)
