@@ -49,7 +49,9 @@ def test_a_spectrogram_of_hardly_anything(count: int) -> None:
     assert spectrogram(np.ones(count, np.float32)).shape == (max(count, FFT) // HOP + 1, FFT // 2 + 1)
 
 
-@given(st.lists(st.floats(-100, 100, width=32), min_size=1, max_size=50), st.lists(st.floats(0, 1), min_size=1, max_size=3))
+@given(
+    st.lists(st.floats(-100, 100, width=32), min_size=1, max_size=50), st.lists(st.floats(0, 1), min_size=1, max_size=3)
+)
 def test_quantiles_are_those_of_numpy(values: list[float], parts: list[float]) -> None:
     row = np.array(values, np.float32)
     found = [float(value) for value in quantiles(row, *parts)]
