@@ -38,8 +38,8 @@ class Condition(Protocol):
 class SpeechCounts(Protocol):
     """What speech recognition did for a stream: totals since it began.
 
-    superseded: passes that newer speech made needless. skipped: seconds of speech that were never read.
-    phantoms: passes whose words were refused, by the guard that refused them.
+    superseded: passes that newer speech made needless. skips: times it skipped to the newest speech, to keep up, and
+    skipped: seconds of speech that were not read so. phantoms: words that were not believed, by guard.
     """
 
     @property
@@ -47,9 +47,11 @@ class SpeechCounts(Protocol):
     @property
     def superseded(self) -> int: ...
     @property
+    def skips(self) -> int: ...
+    @property
     def skipped(self) -> float: ...
     @property
-    def phantoms(self) -> Mapping[Any, int]: ...
+    def phantoms(self) -> Mapping[Any, int]: ...  # a mapping's keys have one type only: strings, or an enum of them
 
 
 class Metrics:
@@ -88,11 +90,12 @@ class Metrics:
         self._source_gaps = counter("source_gaps", "Holes in a source's time")
         self._passes = counter("speech_passes", "Recognition passes that were run")
         self._superseded = counter("speech_superseded", "Passes that newer speech made needless")
+        self._skips = counter("speech_skips", "Times recognition skipped to the newest speech")
         self._skipped = counter("speech_skipped_seconds", "Speech that recognition skipped to keep up")
-        self._phantoms = counter("speech_phantoms", "Passes whose words a guard refused", "guard")
+        self._phantoms = counter("speech_phantoms", "Words that a guard did not believe", "guard")
         self._counters = (
             self._events, self._windows, self._drops, self._source_reconnects, self._source_gaps, self._passes,
-            self._superseded, self._skipped, self._phantoms,
+            self._superseded, self._skips, self._skipped, self._phantoms,
         )  # fmt: skip
 
     def _make_gauges(self) -> None:
@@ -180,8 +183,9 @@ class Metrics:
         """What recognition did for a stream so far."""
         self._passes.labels(stream).inc(self._fresh(counts.passes, "passes", stream))
         self._superseded.labels(stream).inc(self._fresh(counts.superseded, "superseded", stream))
+        self._skips.labels(stream).inc(self._fresh(counts.skips, "skips", stream))
         self._skipped.labels(stream).inc(self._fresh(counts.skipped, "skipped", stream))
-        for guard, total in list(counts.phantoms.items()):
+        for guard, total in [(str(guard), total) for guard, total in counts.phantoms.items()]:
             count = self._fresh(total, "phantoms", stream, guard)
             self._phantoms.labels(stream, self._bounded("guard", guard)).inc(count)
 

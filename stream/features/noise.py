@@ -15,7 +15,9 @@ CEILING = 40.0  # dB
 # speech in a quiet room is only 21 dB (deviation 5) above the floor within it: ratios to that floor are raised by this,
 # so that quiet rooms stay quiet; noise at 10 dB that stops whenever the speaker does comes out as 16, where it was 40
 SPOKEN = 5 / 3
-
+BLOCK = 100  # frames, 1 s; noise may have come, or gone, within the window
+# a second is a noisy one when it is this much worse than the window: of 748 windows of clean speech 7 had one
+CHANGE, NOISY = 10.0, 15.0  # dB below the window's ratio, and below this
 
 Samples = NDArray[np.float32]
 
@@ -37,13 +39,19 @@ def signal_to_noise(power: Samples, speech: NDArray[np.bool_]) -> float:
     power: spectrogram `[T, F]`. speech: bool `[T]`. The noise of a band is the floor it falls back to: speech leaves
     every band many times in a second, even where nobody pauses, and noise does not. So no pause is needed. Nor does a
     pause prove silence, since a gate or a codec may cut the noise there: the floor within the speech counts too, on a
-    scale of its own.
+    scale of its own. Seconds that are much noisier than that count with a ratio of their own, in the mean.
     """
     whole = power.shape[1] // RIPPLE * RIPPLE
     sums = np.add.reduceat(power[:, :whole], np.arange(0, whole, RIPPLE), axis=1)
     bands = np.asarray(sums / RIPPLE, np.float32)  # [T, F / 8]
     spoken = bands[speech] if speech.any() else bands
-    return min(CEILING, _above_floor(spoken, bands), SPOKEN * _above_floor(spoken, spoken))
+    ratio = min(CEILING, _above_floor(spoken, bands), SPOKEN * _above_floor(spoken, spoken))
+    blocks = [bands[last - BLOCK : last] for last in range(len(bands), BLOCK - 1, -BLOCK)]
+    seconds = [SPOKEN * _above_floor(spoken, block) for block in blocks]
+    noisy = [second < min(NOISY, ratio - CHANGE) for second in seconds]
+    if not any(noisy):
+        return ratio
+    return sum(second if bad else ratio for second, bad in zip(seconds, noisy, strict=True)) / len(seconds)
 
 
 def _above_floor(spoken: Samples, frames: Samples) -> float:

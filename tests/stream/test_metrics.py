@@ -31,6 +31,7 @@ class Spoken:
 
     passes: int = 0
     superseded: int = 0
+    skips: int = 0
     skipped: float = 0.0
     phantoms: Counter[str] = field(default_factory=Counter[str])
 
@@ -106,12 +107,13 @@ def test_totals_of_others_become_counters_and_begin_anew() -> None:
 
 
 def test_what_recognition_did() -> None:
-    metrics, counts = Metrics(), Spoken(passes=7, superseded=2, skipped=1.5, phantoms=Counter(loop=1))
+    metrics, counts = Metrics(), Spoken(passes=7, superseded=2, skips=1, skipped=1.5, phantoms=Counter(loop=1))
     metrics.speech("a", counts)
     counts.passes, counts.skipped = 9, 4.0
     metrics.speech("a", counts)
     assert value(metrics, "ebmc_speech_passes_total", stream="a") == 9
     assert value(metrics, "ebmc_speech_superseded_total", stream="a") == 2
+    assert value(metrics, "ebmc_speech_skips_total", stream="a") == 1
     assert value(metrics, "ebmc_speech_skipped_seconds_total", stream="a") == 4.0
     assert value(metrics, "ebmc_speech_phantoms_total", stream="a", guard="loop") == 1
 
