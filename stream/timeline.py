@@ -147,10 +147,9 @@ class LiveTimeline:
         self._common = self._apart = 0.0
         self._steered: float | None = None
 
-    @property
-    def settled(self) -> bool:
-        """Whether frames are given event times yet."""
-        return self._anchor is not None
+    def began(self, kind: Modality) -> bool:
+        """Whether a frame of this kind was placed."""
+        return kind in self._events
 
     @property
     def skew(self) -> float:
@@ -194,7 +193,7 @@ class LiveTimeline:
         now = 0.0
         if self._anchor is not None and self.origin is not None:
             now = arrival - self.origin - duration - self._offset(track, kind)
-        if time is None or (self.settled and now - time > PAUSE):
+        if time is None or (self._anchor is not None and now - time > PAUSE):
             time = now
             track.stamps.restart(time + duration)
         return time
