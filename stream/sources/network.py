@@ -31,7 +31,7 @@ HINTS = {
     "rtsp": "is the camera on, the path right, and user:password@ in front of the host if it asks for one?",
     "rtsps": "is the camera on, the path right, and user:password@ in front of the host if it asks for one?",
     "udp": "is anything sending to this address and port?",
-    "srt": "is the sender on, and is this FFmpeg built with SRT?",
+    "srt": "PyAV from PyPI has no SRT: build it against an FFmpeg that has, or let ffmpeg turn the stream into udp",
 }
 HINT = "is the server on and the address right?"
 
