@@ -53,29 +53,26 @@ class Timeline(Protocol):
 
 
 class Timestamps:
-    """One kind's timestamps without wraps; a missing one is the end of the frame before."""
+    """One kind's timestamps without wraps; a missing one is the end of the frame before.
 
-    def __init__(self) -> None:
-        self._end: float | None = None
+    end: where the first one is expected, seconds; None when anything may come.
+    """
+
+    def __init__(self, end: float | None = None) -> None:
+        self.end = end
         self._turns = 0.0
 
     def follow(self, pts: float | None, duration: float) -> float | None:
-        """The next timestamp, or None when nothing is known yet."""
-        if pts is None and self._end is None:
-            return None
-        time = self._unwrapped(pts) if pts is not None else self._end or 0.0
-        self._end = time + duration
+        """The next timestamp, or None when it is missing and nothing is known yet."""
+        time = self.end if pts is None else self._unwrapped(pts)
+        self.end = None if time is None else time + duration
         return time
-
-    def restart(self, end: float) -> None:
-        """Go on from here when a timestamp is missing."""
-        self._end = end
 
     def _unwrapped(self, pts: float) -> float:
         time = pts + self._turns
-        if self._end is not None and abs(time - self._end) > NEAR:
+        if self.end is not None and abs(time - self.end) > NEAR:
             turns = (turn for period in PERIODS for turn in (period, -period))
-            turn = next((turn for turn in turns if abs(time + turn - self._end) < NEAR), 0.0)
+            turn = next((turn for turn in turns if abs(time + turn - self.end) < NEAR), 0.0)
             self._turns += turn
             time += turn
         return time
@@ -86,25 +83,23 @@ class RecordedTimeline:
 
     def __init__(self, origin: float) -> None:
         self.jumps = 0
-        self._anchor = -origin
+        self._origin, self._anchor = origin, -origin
         self._anchors: dict[Modality, float] = {}
         self._stamps: dict[Modality, Timestamps] = {}
+        self._events: dict[Modality, float] = {}
         self._ends: dict[Modality, float] = {}
 
     def place(self, kind: Modality, pts: float | None, duration: float, arrival: float = 0.0) -> float:
-        """Event time of the next frame; `arrival` says nothing here."""
-        stamps = self._stamps.setdefault(kind, Timestamps())
+        """Event time of the next frame, never before that of the frame before; `arrival` says nothing here."""
+        stamps = self._stamps.setdefault(kind, Timestamps(self._origin))
         anchor = self._anchors.setdefault(kind, self._anchor)
-        time = stamps.follow(pts, duration)
-        if time is None:
-            time = self._ends.get(kind, 0.0) - anchor
-            stamps.restart(time + duration)
+        time = stamps.follow(pts, duration) or 0.0
         if not self._plausible(kind, time + anchor):
             if not self._plausible(kind, time + self._anchor):  # else the other kind has jumped before
                 self._anchor = max(self._ends.values(), default=0.0) - time
                 self.jumps += 1
             self._anchors[kind] = anchor = self._anchor
-        event = max(time + anchor, 0.0)
+        event = self._events[kind] = max(time + anchor, self._events.get(kind, 0.0))
         self._ends[kind] = max(event + duration, self._ends.get(kind, 0.0))
         return event
 
@@ -116,8 +111,8 @@ class RecordedTimeline:
 class _Track:
     """One kind of a live source."""
 
-    def __init__(self) -> None:
-        self.stamps, self.floor = Timestamps(), Floor()
+    def __init__(self, end: float | None) -> None:
+        self.stamps, self.floor = Timestamps(end), Floor()
         self.anchor: float | None = None
         self.usual = 0.0  # seconds by which these frames usually come later than the sound of the same moment
         self.based = False  # whether `usual` is known, so that a change of it is skew
@@ -147,10 +142,9 @@ class LiveTimeline:
         self._common = self._apart = 0.0
         self._steered: float | None = None
 
-    @property
-    def settled(self) -> bool:
-        """Whether frames are given event times yet."""
-        return self._anchor is not None
+    def began(self, kind: Modality) -> bool:
+        """Whether a frame of this kind was placed."""
+        return kind in self._events
 
     @property
     def skew(self) -> float:
@@ -167,7 +161,9 @@ class LiveTimeline:
 
         None while settling, for what comes from before event time 0, and for what overlaps frames that were placed.
         """
-        track = self._tracks.setdefault(kind, _Track())
+        if kind not in self._tracks:  # where the other kind is: that may have wrapped already
+            self._tracks[kind] = _Track(next((other.stamps.end for other in self._tracks.values()), None))
+        track = self._tracks[kind]
         time = self._time(track, kind, pts, duration, arrival)
         delay = arrival - (time + duration)
         if self._anchor is None and not self._settles(time, delay, arrival):
@@ -194,9 +190,9 @@ class LiveTimeline:
         now = 0.0
         if self._anchor is not None and self.origin is not None:
             now = arrival - self.origin - duration - self._offset(track, kind)
-        if time is None or (self.settled and now - time > PAUSE):
+        if time is None or (self._anchor is not None and now - time > PAUSE):
             time = now
-            track.stamps.restart(time + duration)
+            track.stamps.end = time + duration
         return time
 
     def _offset(self, track: _Track, kind: Modality) -> float:
@@ -216,9 +212,9 @@ class LiveTimeline:
         return True
 
     def _plausible(self, track: _Track, kind: Modality, time: float, delay: float) -> bool:
-        """Neither ahead of the wall clock nor far before the frame before."""
+        """Neither ahead of the wall clock, nor far behind it, nor far before the frame before."""
         offset = self._offset(track, kind)
-        return delay - (self.origin or 0.0) - offset > -AHEAD and time + offset > track.event - BACK
+        return -AHEAD < delay - (self.origin or 0.0) - offset < GAP and time + offset > track.event - BACK
 
     def _jump(self, track: _Track, kind: Modality, time: float, delay: float) -> None:
         """Anchor the track anew: where the other kind has jumped to if that fits, else at the wall clock."""

@@ -26,6 +26,7 @@ STRAY = 10.0  # seconds; timestamps that leave the pace by more than this have j
 class Input:
     """What FFmpeg opens. called: its name in messages. hint: how to mend it when it cannot be opened.
 
+    silence: how long it may send nothing when all is well, if that is longer than the read timeout, seconds.
     check: raises `SourceError` when it is known that it cannot work; the thread calls it before it opens the input.
     """
 
@@ -34,6 +35,7 @@ class Input:
     hint: str
     format: str | None = None
     options: dict[str, str] = field(default_factory=dict[str, str])
+    silence: float = 0.0
     check: Callable[[], None] = lambda: None
 
     def open(self, timeout: tuple[float, float]) -> InputContainer:
@@ -88,7 +90,7 @@ class Gate:
             event = self._timeline.place(kind, pts, duration, arrival)
             self._share.value = self._timeline.origin
             if event is None:
-                self._dropped["overlap" if self._timeline.settled else "settling"] += 1
+                self._dropped["overlap" if self._timeline.began(kind) else "settling"] += 1
             return event
 
 

@@ -95,7 +95,7 @@ def device_input(part: str, platform: str = sys.platform) -> Input:
         raise SourceError(f"{part!r} names no device; {SYNTAX}")
     device = devices[kind]
     target = device.target(name)
-    return Input(part, target, BUSY, device.format, OPTIONS[device.format], partial(device.check, target))
+    return Input(part, target, BUSY, device.format, OPTIONS[device.format], check=partial(device.check, target))
 
 
 def from_uri(uri: str, settings: Settings) -> LiveSource:

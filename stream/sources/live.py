@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 TICK = 0.1  # seconds between two looks at whether the source hangs
 HUNG = 4  # threads of one input that may hang at once; no more are begun until one of them has ended
+LATER = 1.0  # seconds by which FFmpeg gives a read up after the watchdog did; what it then still has does not count
 LEAVING = 0.3  # seconds that threads may take to close what they read; they are left behind after that
 
 
@@ -33,6 +34,7 @@ class Line:
         self.away: float | None = None
         self.reconnects = 0
         self.last: str | None = None
+        self._patience = max(settings.read_timeout, source.silence)
         self._backoff = Backoff(settings.reconnect_wait, settings.reconnect_most)
         self._retry = 0.0
         self._hung: list[Connection] = []
@@ -83,7 +85,7 @@ class Line:
         return self.connection is not None and self.connection.failure is None
 
     def _connect(self) -> Connection:
-        timeout = (self._settings.open_timeout, self._settings.read_timeout)
+        timeout = (self._settings.open_timeout + LATER, self._patience + LATER)
         connection = Connection(self.input, self.gate, self._buffer, self._settings.video_rate, timeout)
         connection.start()
         return connection

@@ -14,20 +14,24 @@ from stream.sources.reading import read_recording
 from stream.sources.recording import Recording
 from stream.sources.source import Media
 
+PLAYLISTS = (".m3u8", ".mpd")
+SEGMENT = 12.0  # seconds; the next segment of a playlist may be this long in coming
 WEB = ("http", "https")  # what these serve may be a finished recording
-LOW_DELAY = {"fflags": "nobuffer", "flags": "low_delay", "analyzeduration": "1000000", "probesize": "500000"}
+PROMPT = {"flags": "low_delay", "analyzeduration": "1000000", "probesize": "500000"}
+FRESH = PROMPT | {"fflags": "nobuffer"}  # what was read to find out what there is, is not shown
+NEWEST = PROMPT | {"live_start_index": "-1"}  # HLS: from the newest segment on; FFmpeg itself begins two before it
 OPTIONS: dict[str, dict[str, str]] = {
-    "rtsp": {"rtsp_flags": "prefer_tcp"},  # packets that UDP loses are pictures that tear
-    "rtsps": {"rtsp_transport": "tcp"},
-    "http": {"live_start_index": "-1"},  # HLS: the newest segment; FFmpeg's own choice is three segments old
-    "https": {"live_start_index": "-1"},
-    "udp": {"overrun_nonfatal": "1"},
+    "rtsp": FRESH | {"rtsp_flags": "prefer_tcp"},  # packets that UDP loses are pictures that tear
+    "rtsps": FRESH | {"rtsp_transport": "tcp"},
+    "http": NEWEST,
+    "https": NEWEST,
+    "udp": FRESH | {"overrun_nonfatal": "1"},
 }
 HINTS = {
     "rtsp": "is the camera on, the path right, and user:password@ in front of the host if it asks for one?",
     "rtsps": "is the camera on, the path right, and user:password@ in front of the host if it asks for one?",
     "udp": "is anything sending to this address and port?",
-    "srt": "is the sender on, and is this FFmpeg built with SRT?",
+    "srt": "PyAV from PyPI has no SRT: build it against an FFmpeg that has, or let ffmpeg turn the stream into udp",
 }
 HINT = "is the server on and the address right?"
 
@@ -59,8 +63,9 @@ class NetworkSource:
                     return
             except _NotFinished:
                 self.live = True
-        options = LOW_DELAY | OPTIONS.get(self._scheme, {})
-        source = Input(self._called, self._uri, self._hint, options=options)
+        options = OPTIONS.get(self._scheme, FRESH)
+        silence = SEGMENT if urlsplit(self._uri).path.endswith(PLAYLISTS) else 0.0
+        source = Input(self._called, self._uri, self._hint, options=options, silence=silence)
         async with LiveSource(self.name, [source], self._settings).open() as media:
             yield media
 

@@ -95,6 +95,16 @@ class Program:
         quiet = subprocess.DEVNULL
         self._process = subprocess.Popen(self._command, stdout=quiet, stderr=quiet, stdin=quiet, start_new_session=True)
 
+    def await_port(self, port: int, seconds: float = 20.0) -> None:
+        """Wait until it listens there."""
+        begin = time.monotonic()
+        while time.monotonic() - begin < seconds:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    return
+            time.sleep(0.05)
+        raise AssertionError(f"nothing listens on port {port}")
+
     def signal(self, number: signal.Signals) -> None:
         """To the process that serves; what it has started lives on."""
         assert self._process

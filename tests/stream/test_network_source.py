@@ -1,15 +1,9 @@
 """RTSP, UDP, HTTP and HLS from real servers, which die, hang and come back."""
 
 import asyncio
-import functools
-import http.server
 import signal
-import socket
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import av
@@ -20,19 +14,10 @@ from stream.errors import SourceError, SourceLost
 from stream.settings import Settings
 from stream.sources.source import Link, source_from
 from tests.stream.listening import QUICK, RTSP_SERVER, free_port, listening, serving, until
+from tests.stream.web_folder import web_folder
 
 BOTH = frozenset({Modality.AUDIO, Modality.VIDEO})
 SENDER = Path(__file__).with_name("udp_sender.py")
-
-
-async def answering(port: int) -> None:
-    """Wait until something listens there."""
-
-    def connects() -> bool:
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", port)) == 0
-
-    await until(connects, 20)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
@@ -44,7 +29,7 @@ def test_an_rtsp_camera_that_is_killed_comes_back(clip: Path, caplog: pytest.Log
     async def watch() -> None:
         port = free_port()
         with serving(RTSP_SERVER, str(port), clip) as camera:
-            await answering(port)
+            camera.await_port(port)
             source = source_from(f"rtsp://127.0.0.1:{port}/live", QUICK)
             assert (source.name, source.live) == ("127.0.0.1-live", True)
             async with listening(source) as heard:
@@ -76,7 +61,7 @@ def test_an_rtsp_camera_that_hangs_is_given_up_and_leaving_it_is_quick(clip: Pat
     async def watch() -> None:
         port = free_port()
         with serving(RTSP_SERVER, str(port), clip) as camera:
-            await answering(port)
+            camera.await_port(port)
             async with listening(source_from(f"rtsp://127.0.0.1:{port}/live", QUICK)) as heard:
                 await until(lambda: len(heard.frames) > 20)
                 camera.signal(signal.SIGSTOP)
@@ -111,7 +96,7 @@ def test_a_camera_that_never_worked_is_an_error_and_one_that_is_gone_for_long_is
 
     async def gone() -> SourceError | None:
         with serving(RTSP_SERVER, str(port), clip) as camera:
-            await answering(port)
+            camera.await_port(port)
             impatient = QUICK.model_copy(update={"gone_after": 0.5})
             async with listening(source_from(address, impatient)) as heard:
                 await until(lambda: len(heard.frames) > 5)
@@ -140,22 +125,8 @@ def test_a_udp_stream_comes_back_when_its_sender_does(clip: Path) -> None:
     asyncio.run(watch())
 
 
-@contextmanager
-def web(folder: Path) -> Iterator[str]:
-    """The folder on a local web server."""
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None: ...
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder)) as server:
-        server.daemon_threads = True
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}"
-        server.shutdown()
-
-
 def segments(clip: Path, folder: Path) -> None:
-    """The clip as HLS: a playlist that has ended, and one that has not."""
+    """The clip as HLS: a playlist that has ended, and one that has not yet come to its last segment."""
     with av.open(str(clip)) as source:
         options = {"hls_time": "2", "hls_list_size": "0"}
         with av.open(str(folder / "whole.m3u8"), "w", format="hls", options=options) as out:
@@ -164,8 +135,8 @@ def segments(clip: Path, folder: Path) -> None:
                 if packet.dts is not None:
                     packet.stream = copies[packet.stream.index]
                     out.mux(packet)
-    whole = (folder / "whole.m3u8").read_text()
-    (folder / "live.m3u8").write_text(whole.replace("#EXT-X-ENDLIST\n", ""))
+    begun, _, _ = (folder / "whole.m3u8").read_text().rpartition("#EXTINF")
+    (folder / "live.m3u8").write_text(begun)
 
 
 def test_recordings_on_the_web_end_at_their_end(clip: Path, tmp_path: Path) -> None:
@@ -182,7 +153,7 @@ def test_recordings_on_the_web_end_at_their_end(clip: Path, tmp_path: Path) -> N
             heard.assert_in_order()
             return heard.sound[-1].end
 
-    with web(tmp_path) as address:
+    with web_folder(tmp_path) as address:
         for name in ("clip.mp4", "whole.m3u8"):
             assert asyncio.run(read(f"{address}/{name}")) == pytest.approx(27.0, abs=0.1)
 
@@ -196,7 +167,7 @@ def test_half_a_recording_on_the_web_says_where_it_broke_off(clip: Path, tmp_pat
             await until(lambda: heard.ended, 30)
             return heard.error
 
-    with web(tmp_path) as address:
+    with web_folder(tmp_path) as address:
         assert "27.0 s" in str(asyncio.run(read(f"{address}/half.mp4")))
 
 
@@ -213,7 +184,7 @@ def test_live_hls_is_read_at_the_pace_of_its_timestamps(clip: Path, tmp_path: Pa
             assert not set(heard.condition.dropped) - {"settling"}
             heard.assert_in_order()
 
-    with web(tmp_path) as address:
+    with web_folder(tmp_path) as address:
         asyncio.run(read(f"{address}/live.m3u8"))
 
 
@@ -225,6 +196,6 @@ def test_what_the_web_does_not_have_is_said_in_one_line(tmp_path: Path, path: st
         async with listening(source_from(address, QUICK)):
             pass
 
-    with web(tmp_path) as address, pytest.raises(SourceError, match=message) as refused:
+    with web_folder(tmp_path) as address, pytest.raises(SourceError, match=message) as refused:
         asyncio.run(read(f"{address}/{path}"))
     assert "\n" not in str(refused.value)
