@@ -10,6 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -143,7 +144,7 @@ class VideoFrontEnd:
         scale = frame.image.shape[0] / picture.shape[0]
         seen = tuple(seen_face(picture, luma, face, name, scale) for face, name in zip(faces, ids, strict=True))
         observation = FaceObservation(
-            frame.pts, seen, float(luma.mean()) / 255, self._stillness.seconds(luma, frame.pts)
+            frame.pts, seen, cv2.mean(luma)[0] / 255, self._stillness.seconds(luma, frame.pts)
         )
         return self.read(observation, self.following if self.following in ids else None)
 

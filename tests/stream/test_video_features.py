@@ -20,6 +20,7 @@ from stream.errors import WeightsError
 from stream.features.expression import TextureReader
 from stream.features.face import POSE, FaceReader, aligned_crop, face_shape
 from stream.features.picture import Stillness, analysed, grey, noise_level
+from stream.features.presence import Known
 from stream.features.video import WIDTH, FaceObservation, VideoFrontEnd
 from stream.features.video_window import video_features
 from stream.features.view import FaceView
@@ -231,7 +232,7 @@ def test_a_clear_face_is_ok(seen: list[FaceObservation]) -> None:
 
 
 def test_no_picture_is_missing() -> None:
-    window = video_features([], WINDOW, last_face=-1.5, last_picture=-1.0)
+    window = video_features([], WINDOW, Known(last_face=-1.5, last_picture=-1.0))
     assert (window.state, window.reason, window.quality, window.age) == (
         State.MISSING,
         "no picture for 5.0 s",
@@ -250,7 +251,9 @@ def test_pictures_outside_the_window_are_not_looked_at(seen: list[FaceObservatio
 
 def test_a_covered_camera_is_missing(landmarker: Path, clip: Path) -> None:
     """The bundled clip:  0 .. 9 face | 9 .. 14.5 covered | 14.5 .. face"""
-    window = video_features(observed(landmarker, frames(clip, 10.0, 14.0), lambda image: image), WINDOW, last_face=-1.0)
+    window = video_features(
+        observed(landmarker, frames(clip, 10.0, 14.0), lambda image: image), WINDOW, Known(last_face=-1.0)
+    )
     assert window.state is State.MISSING and window.reason in ("picture is black", "no face for 5.0 s")
     assert window.quality == 0 and not window.values.any()
 
@@ -307,7 +310,7 @@ def test_the_end_of_the_window_decides(seen: list[FaceObservation]) -> None:
         return replace(one, seen=())
 
     early = video_features([one if one.pts < 1.2 else lost(one) for one in seen], WINDOW)
-    ended = video_features([one for one in seen if one.pts < 1.2], WINDOW, followed=False)
+    ended = video_features([one for one in seen if one.pts < 1.2], WINDOW, Known(followed=False))
     late = video_features([one if one.pts >= 2.8 else lost(one) for one in seen], WINDOW)
     glimpse = video_features([one if one.pts >= 3.4 else lost(one) for one in seen], WINDOW)
     assert early.state is State.MISSING and early.reason == f"no face for {early.age:.1f} s"
