@@ -42,6 +42,19 @@ def noise_level(luma: Picture) -> float:
     return float(middle.mean()) / (0.6745 * 6.0)  # 6: the gain of the mask on white noise
 
 
+def blockiness(luma: Picture) -> float:
+    """How much larger the steps between columns are at the borders of an 8 pixel grid than within it; 1: no blocks.
+
+    Coding as JPEG leaves them; a picture that was scaled afterwards does not show them any more, nor this number.
+    """
+    if luma.shape[1] < 16:
+        return 1.0
+    difference = cv2.absdiff(luma[:, 1:], luma[:, :-1])
+    steps = np.asarray(cv2.reduce(difference, 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F))[0]
+    border = np.arange(len(steps)) % 8 == 7
+    return float(steps[border].mean() / max(float(steps[~border].mean()), 0.5))  # a flat picture has none
+
+
 @dataclass(slots=True)
 class Stillness:
     """For how long a stream has shown the very same picture. A real camera never does: its sensor has noise."""

@@ -10,6 +10,7 @@ from stream.features.view import ramp
 from stream.records import ModalityFeatures, State, Window
 
 STALE_AFTER = 2.0  # seconds since the last picture of a face
+BLOCKY = 9.0, 2.0  # blockiness that leaves nothing, and everything; JPEG quality 2 and 30
 GOOD = 0.5  # quality from which a view is not called degraded
 
 
@@ -29,9 +30,10 @@ def video_features(
     age = window.end - window.start if last is None else max(0.0, window.end - last)
     missing = absence(shown, window, known)
     live = [one for seen, stuck in found if not stuck and (one := seen.face(face))]
+    blocks = float(np.mean([seen.blocks for seen, stuck in found if not stuck] or [1.0]))
     if missing or not live:
         return nothing(missing or "no face", age)
-    factors = _factors(live, len(shown), sum(frozen), age)
+    factors = _factors(live, len(shown), sum(frozen), age) | {"coarsely coded": ramp(blocks, *BLOCKY)}
     quality = float(np.prod(list(factors.values())))
     state, reason = State.OK, None
     if quality < GOOD:
