@@ -8,10 +8,10 @@ A window is made of the pictures that had been taken when it closed, and of noth
 import asyncio
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from statistics import median_high
 
-from stream.features.presence import absence, known_until, newest
+from stream.features.presence import Known, absence, known_until, newest
 from stream.features.speaking import Choice, SpeakerChooser
 from stream.features.video import FaceObservation, VideoFrontEnd
 from stream.features.video_window import video_features
@@ -44,15 +44,6 @@ class VideoReading:
     face: FaceReport | None
 
 
-@dataclass(slots=True)
-class Memory:
-    """What is known from the windows before. last_picture, last_face: event times, seconds."""
-
-    chooser: SpeakerChooser = field(default_factory=SpeakerChooser)
-    last_picture: float | None = None
-    last_face: float | None = None
-
-
 class Watching:
     """The pictures of one stream, from frames to video features. Owns its face front end and its worker.
 
@@ -62,7 +53,9 @@ class Watching:
     def __init__(self, front: VideoFrontEnd, worker: Worker, patient: bool) -> None:
         self._front, self.worker, self._patient = front, worker, patient
         self._pictures: deque[Picture] = deque()
-        self._memory, self._turn = Memory(), asyncio.Lock()
+        self._chooser, self._turn = SpeakerChooser(), asyncio.Lock()
+        self._last_picture: float | None = None
+        self._last_face: float | None = None
 
     async def take(self, frame: VideoFrame) -> bool:
         """Look at the next picture, in the worker. False: it was dropped, since earlier ones are still looked at."""
@@ -79,30 +72,38 @@ class Watching:
         while self._pictures and self._pictures[0].pts < window.start:
             self._pictures.popleft()
         inside = tuple(picture for picture in self._pictures if picture.pts < window.end)
-        return Seen(self, window, inside, followed=dropped or len(inside) < len(self._pictures))
+        return Seen(self, window, inside, len(inside) < len(self._pictures), dropped)
 
     async def read(self, seen: "Seen", speech: Sequence[SpeechChunk]) -> VideoReading:
         """The features of a window; called in the order of the windows, one waits for the other."""
         async with self._turn:
             await _looked_at(seen.pictures)
             shown = [picture.seen for picture in seen.pictures if picture.seen]
-            choice = self._choose(seen, shown, speech)
+            known = Known(seen.followed, seen.dropped, self._last_picture, self._last_face)
+            choice = self._choose(shown, seen.window, known, speech)
             if choice:
                 self._front.following = choice.id
                 shown = [await self._with_values(picture, choice) for picture in seen.pictures if picture.seen]
-            return self._reading(seen, shown, choice)
+            self._last_picture = max((one.pts for one in shown), default=self._last_picture)
+            self._last_face = max((one.pts for one in shown if one.found), default=self._last_face)
+            features = video_features(shown, seen.window, known, choice.id if choice else None)
+            return VideoReading(
+                features,
+                faces=median_high(one.faces for one in shown) if shown else 0,
+                face=_report(shown, choice) if choice and features.present else None,
+            )
 
     async def close(self) -> None:
         """Free the face front end, in the thread that used it."""
         await self.worker.run(self._front.close)
         self.worker.close()
 
-    def _choose(self, seen: "Seen", shown: list[FaceObservation], speech: Sequence[SpeechChunk]) -> Choice | None:
-        """The face to read, None when none is there at the end of the window."""
-        now, memory = known_until(shown, seen.window, seen.followed), self._memory
-        gone = absence(shown, seen.window, now, memory.last_picture, memory.last_face)
-        choice = memory.chooser.choose(shown, newest(shown, now), speech)
-        return None if gone else choice
+    def _choose(
+        self, shown: list[FaceObservation], window: Window, known: Known, speech: Sequence[SpeechChunk]
+    ) -> Choice | None:
+        """The face to read, None when there is none at the end of the window."""
+        choice = self._chooser.choose(shown, newest(shown, known_until(shown, window, known)), speech)
+        return None if absence(shown, window, known) else choice
 
     async def _with_values(self, picture: Picture, choice: Choice) -> FaceObservation:
         """What a picture showed, the chosen face read; what is read stays for the next windows."""
@@ -112,24 +113,16 @@ class Watching:
             picture.seen = await self.worker.run(self._front.read, picture.seen, choice.id)
         return picture.seen
 
-    def _reading(self, seen: "Seen", shown: list[FaceObservation], choice: Choice | None) -> VideoReading:
-        memory, name = self._memory, choice.id if choice else None
-        memory.last_face = max((one.pts for one in shown if one.found), default=memory.last_face)
-        features = video_features(shown, seen.window, memory.last_face, name, seen.followed, memory.last_picture)
-        memory.last_picture = max((one.pts for one in shown), default=memory.last_picture)
-        face = next((face for one in reversed(shown) if (face := one.face(name))), None)
-        report = FaceReport(choice.id, choice.chosen, face.box) if choice and face and features.present else None
-        return VideoReading(features, median_high(one.faces for one in shown) if shown else 0, report)
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """The pictures of one closed window. followed: none is missing between the last of them and the window's end."""
+    """The pictures of one closed window. followed: a later one had been taken. dropped: none comes any more."""
 
     watching: Watching
     window: Window
     pictures: tuple[Picture, ...]
     followed: bool
+    dropped: bool
 
     async def features(self, speech: Sequence[SpeechChunk]) -> VideoReading:
         """Wait for these pictures and read them. speech: voice activity of the window, to tell who speaks.
@@ -148,3 +141,9 @@ async def _looked_at(pictures: Sequence[Picture]) -> None:
             except Exception:
                 picture.spoiled = True
                 raise
+
+
+def _report(shown: Sequence[FaceObservation], choice: Choice) -> FaceReport | None:
+    """The chosen face, where it was seen last."""
+    last = next((face for one in reversed(shown) if (face := one.face(choice.id))), None)
+    return FaceReport(choice.id, choice.chosen, last.box) if last else None

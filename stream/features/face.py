@@ -109,7 +109,8 @@ class FaceReader:
 
 def _face(points: list, shapes: list, matrix: Float, width: int, height: int) -> Face:
     """One row of MediaPipe's answer as a `Face`."""
-    points3 = np.array([(point.x, point.y, point.z) for point in points], dtype=np.float32)
+    flat = [value for point in points for value in (point.x, point.y, point.z)]
+    points3 = np.array(flat, dtype=np.float32).reshape(-1, 3)
     place = points3[:, :2]
     low, high = np.clip(place.min(axis=0), 0, 1), np.clip(place.max(axis=0), 0, 1)
     middle = (place.min(axis=0) + place.max(axis=0)) / 2 - 0.5

@@ -10,7 +10,7 @@ Picture = NDArray[np.uint8]
 
 LONGEST = 960  # pixels: the landmarker looks at 192 x 192 and 256 x 256, so a larger picture only costs time
 THUMBNAIL = (160, 120)  # width, height of what is compared to tell a frozen picture
-CHANGED = 2.0  # grey levels by which the most changed spot of two thumbnails must differ
+CHANGED = 2  # grey levels by which the most changed spot of two thumbnails must differ
 
 
 def analysed(image: Picture) -> Picture:
@@ -36,8 +36,23 @@ def noise_level(luma: Picture) -> float:
     if min(luma.shape) < 3:
         return 0.0
     mask = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], dtype=np.float32)
-    response = cv2.filter2D(luma, cv2.CV_32F, mask)[1:-1, 1:-1]
-    return float(np.median(np.abs(response))) / (0.6745 * 6.0)  # 6: the gain of the mask on white noise
+    response = cv2.filter2D(luma, cv2.CV_16S, mask)[1:-1, 1:-1]  # whole numbers, -2040..2040
+    until = np.cumsum(np.bincount(np.abs(response).ravel()))  # four times as fast as sorting them
+    middle = np.searchsorted(until, [(response.size + 1) // 2, response.size // 2 + 1])
+    return float(middle.mean()) / (0.6745 * 6.0)  # 6: the gain of the mask on white noise
+
+
+def blockiness(luma: Picture) -> float:
+    """How much larger the steps between columns are at the borders of an 8 pixel grid than within it; 1: no blocks.
+
+    Coding as JPEG leaves them; a picture that was scaled afterwards does not show them any more, nor this number.
+    """
+    if luma.shape[1] < 16:
+        return 1.0
+    difference = cv2.absdiff(luma[:, 1:], luma[:, :-1])
+    steps = np.asarray(cv2.reduce(difference, 0, cv2.REDUCE_AVG, dtype=cv2.CV_32F))[0]
+    border = np.arange(len(steps)) % 8 == 7
+    return float(steps[border].mean() / max(float(steps[~border].mean()), 0.5))  # a flat picture has none
 
 
 @dataclass(slots=True)
@@ -45,12 +60,12 @@ class Stillness:
     """For how long a stream has shown the very same picture. A real camera never does: its sensor has noise."""
 
     since: float | None = None
-    _thumbnail: NDArray[np.float32] | None = None
+    _thumbnail: Picture | None = None
 
     def seconds(self, luma: Picture, pts: float) -> float:
         """Seconds, up to `pts`, in which no spot of the picture has changed; 0 for a picture that is new."""
-        small = cv2.resize(luma, THUMBNAIL, interpolation=cv2.INTER_AREA).astype(np.float32)
+        small = np.asarray(cv2.resize(luma, THUMBNAIL, interpolation=cv2.INTER_AREA), dtype=np.uint8)
         before, self._thumbnail = self._thumbnail, small
-        if before is None or self.since is None or float(np.abs(small - before).max()) > CHANGED:
+        if before is None or self.since is None or int(cv2.absdiff(small, before).max()) > CHANGED:
             self.since = pts
         return max(0.0, pts - self.since)

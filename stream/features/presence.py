@@ -6,6 +6,7 @@ were set on real clips (docs/quality.md).
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
@@ -21,19 +22,30 @@ STEADY = 0.25  # seconds between pictures; in faster sources a face in one pictu
 ROUNDING = 1e-6  # seconds
 
 
-def absence(
-    shown: Sequence[FaceObservation], window: Window, now: float, last_picture: float | None, last_face: float | None
-) -> str | None:
-    """Why nothing can be read at `now`, in words, or None.
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known of a source beside the pictures of a window.
 
-    shown: the pictures of the window, in order. now: up to when it is known what the source showed, at most the end of
-    the window. last_picture, last_face: event times, up to the end of the window.
+    followed: a later picture has come, so there is none between the last one and the end of the window. dropped: the
+    window had to be closed because no picture comes any more. With neither, the stream has ended, and nothing is said
+    of what might have come. last_picture, last_face: event times before the window, seconds.
     """
-    if not shown:
+
+    followed: bool = True
+    dropped: bool = False
+    last_picture: float | None = None
+    last_face: float | None = None
+
+
+def absence(shown: Sequence[FaceObservation], window: Window, known: Known) -> str | None:
+    """Why nothing can be read at the end of a window, in words, or None. shown: its pictures, in order."""
+    last_picture = shown[-1].pts if shown else known.last_picture
+    last_face = max((seen.pts for seen in shown if seen.found), default=known.last_face)
+    if known.dropped or not shown:
         return _lasting("no picture", last_picture, window)
-    interval = picture_interval(shown)
+    now, interval = known_until(shown, window, known), picture_interval(shown)
     if now - shown[-1].pts >= max(RECENT, INTERVALS * interval) - ROUNDING:
-        return _lasting("no picture", shown[-1].pts, window)
+        return _lasting("no picture", last_picture, window)
     recent = newest(shown, now)
     if all(seen.exposure < BLACK and not seen.found for seen in recent):
         return "picture is black"
@@ -52,13 +64,9 @@ def newest(shown: Sequence[FaceObservation], now: float) -> Sequence[FaceObserva
     return shown[-max(2, count) :]
 
 
-def known_until(shown: Sequence[FaceObservation], window: Window, followed: bool) -> float:
-    """Up to when it is known what the source showed.
-
-    followed: the source has stopped, or a later picture has come: there is none between the last one and the end of the
-    window. Otherwise the stream has ended, and nothing is said of what might have come.
-    """
-    if followed or not shown:
+def known_until(shown: Sequence[FaceObservation], window: Window, known: Known) -> float:
+    """Up to when it is known what the source showed, at most the end of the window."""
+    if known.followed or known.dropped or not shown:
         return window.end
     return min(window.end, shown[-1].pts + picture_interval(shown))
 

@@ -23,7 +23,7 @@ LEAST = 0.004  # opening per picture, in distances of the eyes: a mouth at rest 
 MOST = 0.08  # opening per picture; a yawn or a laugh, which is more, must not outweigh a sentence
 CLEARER = 1.5  # times as much as any other face
 SURE = 0.4  # seconds for which a face must be the one that speaks before it is taken
-HELD = 4.0  # seconds for which the one who spoke is held on to
+HELD = 2.5  # seconds for which the one who spoke is held on to
 LARGER = 1.25  # times the area that another face needs to be taken instead
 
 

@@ -10,13 +10,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from ebmc_core.face import BLENDSHAPES, EMBEDDING
 from stream.features.expression import ExpressionReader, TextureReader
 from stream.features.face import POSE, Face, FaceReader, aligned_crop, face_shape, mouth_opening, portrait
-from stream.features.picture import Picture, Stillness, analysed, grey
+from stream.features.picture import Picture, Stillness, analysed, blockiness, grey
 from stream.features.tracking import Box, Tracker
 from stream.features.view import FaceView, face_view
 from stream.records import VideoFrame
@@ -58,13 +59,14 @@ class FaceObservation:
     """What one picture showed.
 
     pts: seconds. seen: its faces, the largest first. exposure: mean luma of the picture, 0..1. still: seconds for which
-    the picture has not changed. The properties tell of the largest face.
+    the picture has not changed. blocks: see `blockiness`; 1 without a face. The properties tell of the largest face.
     """
 
     pts: float
     seen: tuple[SeenFace, ...]
     exposure: float
     still: float
+    blocks: float
 
     def face(self, name: int | None = None) -> SeenFace | None:
         """The face of that id, or the largest; None when it is not in this picture."""
@@ -143,7 +145,11 @@ class VideoFrontEnd:
         scale = frame.image.shape[0] / picture.shape[0]
         seen = tuple(seen_face(picture, luma, face, name, scale) for face, name in zip(faces, ids, strict=True))
         observation = FaceObservation(
-            frame.pts, seen, float(luma.mean()) / 255, self._stillness.seconds(luma, frame.pts)
+            pts=frame.pts,
+            seen=seen,
+            exposure=cv2.mean(luma)[0] / 255,
+            still=self._stillness.seconds(luma, frame.pts),
+            blocks=blockiness(luma) if seen else 1.0,
         )
         return self.read(observation, self.following if self.following in ids else None)
 

@@ -4,39 +4,36 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stream.features.presence import absence, frozen_pictures, known_until, last_change
+from stream.features.presence import Known, absence, frozen_pictures, last_change
 from stream.features.video import WIDTH, FaceObservation, SeenFace
 from stream.features.view import ramp
 from stream.records import ModalityFeatures, State, Window
 
 STALE_AFTER = 2.0  # seconds since the last picture of a face
+BLOCKY = 9.0, 2.0  # blockiness that leaves nothing, and everything; JPEG quality 2 and 30
 GOOD = 0.5  # quality from which a view is not called degraded
 
 
 def video_features(
-    observations: Sequence[FaceObservation],
-    window: Window,
-    last_face: float | None = None,
-    face: int | None = None,
-    followed: bool = True,
-    last_picture: float | None = None,
+    observations: Sequence[FaceObservation], window: Window, known: Known | None = None, face: int | None = None
 ) -> ModalityFeatures:
     """The features of one window from the observations in it, in rising time, whose values have been read.
 
     The values are the mean over the pictures with the face, weighted by quality; those of a frozen picture say nothing
-    of now and are left out. last_face, last_picture: event times before the window, seconds, for the age. face: id of
-    the one that was chosen; without it the largest of each picture. followed: see `known_until`.
+    of now and are left out. face: id of the one that was chosen; without it the largest of each picture.
     """
+    known = known or Known()
     shown = [seen for seen in observations if window.start <= seen.pts < window.end]
     frozen = frozen_pictures(shown)
     found = [(seen, stuck) for seen, stuck in zip(shown, frozen, strict=True) if seen.found]
-    last = max((last_change(seen) if stuck else seen.pts for seen, stuck in found), default=last_face)
+    last = max((last_change(seen) if stuck else seen.pts for seen, stuck in found), default=known.last_face)
     age = window.end - window.start if last is None else max(0.0, window.end - last)
-    missing = absence(shown, window, known_until(shown, window, followed), last_picture, last)
+    missing = absence(shown, window, known)
     live = [one for seen, stuck in found if not stuck and (one := seen.face(face))]
+    blocks = float(np.mean([seen.blocks for seen, stuck in found if not stuck] or [1.0]))
     if missing or not live:
         return nothing(missing or "no face", age)
-    factors = _factors(live, len(shown), sum(frozen), age)
+    factors = _factors(live, len(shown), sum(frozen), age) | {"coarsely coded": ramp(blocks, *BLOCKY)}
     quality = float(np.prod(list(factors.values())))
     state, reason = State.OK, None
     if quality < GOOD:

@@ -70,4 +70,4 @@ def face_view(luma: Picture, face: Face, crop: Picture, scale: float = 1.0) -> F
 
 def ramp(value: float, worst: float, best: float) -> float:
     """0 at `worst` or beyond, 1 at `best` or beyond, linear between; `best` may be the smaller number."""
-    return float(np.clip((value - worst) / (best - worst), 0, 1))
+    return min(max((value - worst) / (best - worst), 0.0), 1.0)  # 320 of them a window: NumPy took 3 ms for it

@@ -20,6 +20,7 @@ from stream.errors import WeightsError
 from stream.features.expression import TextureReader
 from stream.features.face import POSE, FaceReader, aligned_crop, face_shape
 from stream.features.picture import Stillness, analysed, grey, noise_level
+from stream.features.presence import Known
 from stream.features.video import WIDTH, FaceObservation, VideoFrontEnd
 from stream.features.video_window import video_features
 from stream.features.view import FaceView
@@ -184,10 +185,24 @@ def away(ratio: float) -> Callable[[Picture], Picture]:
     return shrink
 
 
+def bright(gain: float) -> Callable[[Picture], Picture]:
+    return lambda image: np.clip(image * gain, 0, 255).astype(np.uint8)
+
+
+def jpeg(quality: int) -> Callable[[Picture], Picture]:
+    def coded(image: Picture) -> Picture:
+        _, code = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])
+        return np.asarray(cv2.imdecode(code, cv2.IMREAD_COLOR), np.uint8)
+
+    return coded
+
+
 LADDERS = {
     "blur": [blur(sigma) for sigma in (0, 4, 7, 10)],
     "dark": [dim(light) for light in (1.0, 0.25, 0.12, 0.05, 0.0)],
     "noise": [grain(sigma) for sigma in (0, 10, 20, 40)],
+    "overexposed": [bright(gain) for gain in (1.0, 1.8, 2.6, 3.5)],
+    "jpeg": [jpeg(quality) for quality in (80, 15, 8, 3)],
     "small": [away(ratio) for ratio in (1.0, 0.35, 0.25, 0.18)],
 }
 
@@ -203,10 +218,27 @@ def test_a_worse_picture_has_a_lower_quality(landmarker: Path, smiling: list[Vid
 
 def test_a_worse_picture_of_a_crying_face_has_a_lower_quality(landmarker: Path, media: Path) -> None:
     shown = frames(media / "crying_woman.mp4", 6.0, 10.0, fps=2)
-    for name in ("blur", "dark"):
+    for name in ("blur", "dark", "overexposed"):
         ladder = LADDERS[name]
         falling = [video_features(observed(landmarker, shown, spoil), WINDOW).quality for spoil in ladder]
         assert all(better > worse for better, worse in pairwise(falling)), (name, falling)
+
+
+SPELLS = {name: ladder[-1] for name, ladder in LADDERS.items() if name != "small"} | {"black": np.zeros_like}
+
+
+@pytest.mark.parametrize("name", SPELLS)
+def test_the_quality_is_back_when_the_spell_is_over(landmarker: Path, smiling: list[VideoFrame], name: str) -> None:
+    """good 0 .. 4 | bad 4 .. 6 | good 6 .. 10"""
+    spoil = SPELLS[name]
+    with VideoFrontEnd(landmarker) as front:
+        bad = [VideoFrame(4 + frame.pts / 2, spoil(frame.image)) for frame in smiling[::4]]
+        after = [VideoFrame(6 + frame.pts, frame.image) for frame in smiling[::2]]
+        seen = [front.observe(frame) for frame in [*smiling[::2], *bad, *after]]
+    ends = (4.0, 6.0, 6.8, 10.0)
+    first, worst, mixed, last = (video_features(seen, Window("test", 0, end - 4, end)).quality for end in ends)
+    assert first > 0.6 and last == pytest.approx(first, abs=0.1)
+    assert worst < 0.8 * first and mixed < 0.9 * first
 
 
 # the rules of a window, on real observations
@@ -231,7 +263,7 @@ def test_a_clear_face_is_ok(seen: list[FaceObservation]) -> None:
 
 
 def test_no_picture_is_missing() -> None:
-    window = video_features([], WINDOW, last_face=-1.5, last_picture=-1.0)
+    window = video_features([], WINDOW, Known(last_face=-1.5, last_picture=-1.0))
     assert (window.state, window.reason, window.quality, window.age) == (
         State.MISSING,
         "no picture for 5.0 s",
@@ -250,7 +282,9 @@ def test_pictures_outside_the_window_are_not_looked_at(seen: list[FaceObservatio
 
 def test_a_covered_camera_is_missing(landmarker: Path, clip: Path) -> None:
     """The bundled clip:  0 .. 9 face | 9 .. 14.5 covered | 14.5 .. face"""
-    window = video_features(observed(landmarker, frames(clip, 10.0, 14.0), lambda image: image), WINDOW, last_face=-1.0)
+    window = video_features(
+        observed(landmarker, frames(clip, 10.0, 14.0), lambda image: image), WINDOW, Known(last_face=-1.0)
+    )
     assert window.state is State.MISSING and window.reason in ("picture is black", "no face for 5.0 s")
     assert window.quality == 0 and not window.values.any()
 
@@ -307,7 +341,7 @@ def test_the_end_of_the_window_decides(seen: list[FaceObservation]) -> None:
         return replace(one, seen=())
 
     early = video_features([one if one.pts < 1.2 else lost(one) for one in seen], WINDOW)
-    ended = video_features([one for one in seen if one.pts < 1.2], WINDOW, followed=False)
+    ended = video_features([one for one in seen if one.pts < 1.2], WINDOW, Known(followed=False))
     late = video_features([one if one.pts >= 2.8 else lost(one) for one in seen], WINDOW)
     glimpse = video_features([one if one.pts >= 3.4 else lost(one) for one in seen], WINDOW)
     assert early.state is State.MISSING and early.reason == f"no face for {early.age:.1f} s"
