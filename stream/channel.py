@@ -1,8 +1,19 @@
-"""A bounded queue between two stages: a full one makes the sender wait, a closed one ends the receiver."""
+"""A bounded queue between two stages, with a named policy for what happens when it is full.
+
+    block            the sender waits                                   files: nothing may be lost
+    drop-oldest      the oldest item makes room                         what is published live
+    latest           only the newest item is kept                       pictures: an old one is worth nothing
+    latency-bounded  drop-oldest, and an item that waited too long is   sound and frames of a live source
+                     not handed over any more
+
+Whatever is dropped is counted, by the reason.
+"""
 
 import asyncio
-from collections import deque
-from collections.abc import AsyncIterator
+import time
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Callable
+from enum import StrEnum
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -12,44 +23,96 @@ class Closed(Exception):
     """The other end of the channel is closed."""
 
 
-class Channel(Generic[Item]):
-    """First in, first out, at most `limit` items, policy `block`.
+class Policy(StrEnum):
+    """What a full channel does."""
 
-    The sender closes it when there is no more to come; what is in it can still be received.
+    BLOCK = "block"
+    DROP_OLDEST = "drop-oldest"
+    LATEST = "latest"
+    LATENCY_BOUNDED = "latency-bounded"
+
+
+class Channel(Generic[Item]):
+    """First in, first out, at most `limit` items.
+
+    within: seconds that an item may wait, for the policy `latency-bounded`. now: the clock that measures them.
+    dropped: how many items were lost, by reason (`full`, `late`). The sender closes the channel when there is no more to
+    come; what is in it can still be received.
     """
 
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self._items: deque[Item] = deque()
+    def __init__(
+        self,
+        limit: int,
+        policy: Policy = Policy.BLOCK,
+        within: float = float("inf"),
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.limit = 1 if policy is Policy.LATEST else limit
+        self.policy, self.dropped = policy, Counter[str]()
+        self._within, self._now = within, now
+        self._items: deque[tuple[Item, float]] = deque()
         self._closed = False
-        self._changed = asyncio.Condition()
+        self._changed = asyncio.Event()
 
     def __len__(self) -> int:
         return len(self._items)
 
     async def send(self, item: Item) -> None:
-        """Wait for room, then put the item in. Raises `Closed` when the channel was closed."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._closed or len(self._items) < self.limit)
-            if self._closed:
-                raise Closed
-            self._items.append(item)
-            self._changed.notify_all()
+        """Put the item in; with the policy `block` wait for room first. Raises `Closed` when the channel was closed."""
+        while self.policy is Policy.BLOCK and len(self._items) >= self.limit and not self._closed:
+            await self._change()
+        if self._closed:
+            raise Closed
+        self.offer(item)
 
-    async def receive_many(self, most: int) -> list[Item]:
-        """Wait for one item, then take up to `most` that are there; an empty list when none will come."""
-        async with self._changed:
-            await self._changed.wait_for(lambda: self._closed or bool(self._items))
-            taken = [self._items.popleft() for _ in range(min(most, len(self._items)))]
-            self._changed.notify_all()
-            return taken
+    def offer(self, item: Item) -> None:
+        """Put the item in at once: a full channel drops its oldest, one that blocks takes it beyond its limit."""
+        if self._closed:
+            return
+        self._items.append((item, self._now()))
+        if self.policy is not Policy.BLOCK:
+            while len(self._items) > self.limit:
+                self._items.popleft()
+                self.dropped["full"] += 1
+        self._wake()
 
-    async def close(self) -> None:
+    async def receive_many(self, most: int, linger: float = 0.0) -> list[Item]:
+        """Wait for one item, then take up to `most`; an empty list when none will come.
+
+        linger: seconds to wait for more once the first is there, while there are fewer than `most`.
+        """
+        while not self._fresh() and not self._closed:
+            await self._change()
+        until = self._now() + linger
+        while self._items and len(self._items) < most and not self._closed and (left := until - self._now()) > 0:
+            try:
+                async with asyncio.timeout(left):
+                    await self._change()
+            except TimeoutError:
+                break
+        taken = [self._items.popleft()[0] for _ in range(min(most, len(self._items)))]
+        self._wake()
+        return taken
+
+    def close(self) -> None:
         """Say that nothing more will be sent."""
-        async with self._changed:
-            self._closed = True
-            self._changed.notify_all()
+        self._closed = True
+        self._wake()
 
     async def __aiter__(self) -> AsyncIterator[Item]:
         while items := await self.receive_many(1):
             yield items[0]
+
+    def _fresh(self) -> bool:
+        """Whether there is an item that has not waited too long; those that have are dropped."""
+        while self.policy is Policy.LATENCY_BOUNDED and self._items and self._now() - self._items[0][1] > self._within:
+            self._items.popleft()
+            self.dropped["late"] += 1
+        return bool(self._items)
+
+    async def _change(self) -> None:
+        self._changed.clear()
+        await self._changed.wait()
+
+    def _wake(self) -> None:
+        self._changed.set()

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 
 from ebmc_core.batch import FusedBatch
 from ebmc_core.modality import MODALITIES, SENTIMENTS, Modality
-from stream.records import State, Window, WindowFeatures, Word
+from stream.records import FaceReport, State, Window, WindowFeatures, Word
 
 SCHEMA = "ebmc.sentiment/1"
 UNKNOWN = "unknown"
@@ -50,7 +50,9 @@ class Transcript:
 
 @dataclass(frozen=True, slots=True)
 class Latency:
-    """capture_to_event: from the last frame of the window entering the pipeline to the event. Milliseconds."""
+    """capture_to_event: from the end of the window to the event; for a file that is read as fast as it can be, from
+    the last frame of the window entering the pipeline. Milliseconds.
+    """
 
     capture_to_event_ms: float
     engine_ms: float
@@ -75,6 +77,7 @@ class SentimentEvent:
     modalities: Mapping[Modality, ModalityReport]
     transcript: Transcript
     faces: int
+    face: FaceReport | None
     latency: Latency
     engine: EngineName
 
@@ -96,6 +99,7 @@ class SentimentEvent:
             "modalities": {modality: asdict(report) for modality, report in self.modalities.items()},
             "transcript": asdict(self.transcript),
             "faces": self.faces,
+            "face": asdict(self.face) if self.face else None,
             "latency": asdict(self.latency),
             "engine": asdict(self.engine),
         }
@@ -124,6 +128,7 @@ def event_from(
             words=tuple(_rounded(word) for word in words),
         ),
         faces=features.faces,
+        face=_rounded_face(features.face),
         latency=latency,
         engine=engine,
     )
@@ -150,6 +155,13 @@ def _report(features: WindowFeatures, fused: FusedBatch, row: int, index: int) -
 def _rounded(word: Word) -> Word:
     start, end, probability = round(word.start, 3), round(word.end, 3), round(word.probability, 4)
     return replace(word, start=start, end=end, probability=probability)
+
+
+def _rounded_face(face: FaceReport | None) -> FaceReport | None:
+    if face is None:
+        return None
+    left, top, right, bottom = (round(side, 4) for side in face.box)
+    return replace(face, box=(left, top, right, bottom))
 
 
 @cache

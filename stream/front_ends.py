@@ -1,5 +1,6 @@
 """The models that all streams share: loaded once, before the first frame."""
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -31,7 +32,9 @@ STREAMS = 1024  # a live stream has one pass at a time, so that its frames never
 class FrontEnds:
     """Shared models, each with the worker that it runs in.
 
-    transcribing: whether words are wanted (`asr` is not `none`). lag: seconds of speech that may wait for it.
+    transcribing: whether words are wanted (`asr` is not `none`). lag: seconds of speech that may wait for recognition.
+    pool: the threads that all front ends share but speech recognition, which has one of its own. behind: seconds that the
+    analysis of sound may be late.
     """
 
     recogniser: Recogniser
@@ -41,9 +44,19 @@ class FrontEnds:
     expression: Path
     transcribing: bool
     lag: float
+    behind: float
+    pool: ThreadPoolExecutor
     hearing: Worker
     listening: Worker
     reading: Worker
+
+    def watching(self, stream: str) -> Worker:
+        """The lane of one stream's face analysis in the pool that all front ends share."""
+        return Worker(f"face-{stream}", self.pool)
+
+    def is_behind(self) -> bool:
+        """Whether a window of sound would wait for more than `behind` seconds before its analysis begins."""
+        return self.hearing.backlog > self.behind
 
     def watcher(self) -> VideoFrontEnd:
         """A face front end for one stream (tracking has a memory, so streams do not share it)."""
@@ -56,6 +69,7 @@ class FrontEnds:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with ExitStack() as workers:
+            workers.callback(self.pool.shutdown, wait=False, cancel_futures=True)
             for worker in (self.hearing, self.listening, self.reading):
                 workers.callback(worker.close)
 
@@ -71,6 +85,8 @@ def load_front_ends(settings: Settings, report: Callable[[str], None]) -> FrontE
     with ThreadPoolExecutor(2) as loading:
         recogniser, text = loading.submit(Recogniser, whisper), loading.submit(TextFrontEnd, minilm)
         front = recogniser.result()
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    pool = ThreadPoolExecutor(cores, thread_name_prefix="front-ends")
     return FrontEnds(
         recogniser=front,
         audio=AudioFrontEnd(front),
@@ -79,7 +95,9 @@ def load_front_ends(settings: Settings, report: Callable[[str], None]) -> FrontE
         expression=checkpoint_folder("expression"),
         transcribing=settings.asr != "none",
         lag=settings.asr_lag,
-        hearing=Worker("audio-features"),
+        behind=settings.behind,
+        pool=pool,
+        hearing=Worker("audio-features", pool, limit=STREAMS, width=cores),
         listening=Worker("speech-recognition", limit=STREAMS),
-        reading=Worker("text-features"),
+        reading=Worker("text-features", pool, limit=STREAMS),
     )

@@ -58,7 +58,7 @@ class Hearing:
         self._activity = VoiceActivity()
         self._chunks: deque[SpeechChunk] = deque(maxlen=round(reach * AUDIO_RATE / CHUNK))
         self._last_speech: float | None = None
-        self._behind = False
+        self._behind = self._ended = False
         self._passes: Passes | None = None
         if front.transcribing and Modality.TEXT not in without:
             self._passes = (
@@ -87,15 +87,19 @@ class Hearing:
 
     async def finish(self) -> None:
         """The sound has ended: the last words are read, and all are final."""
+        self._ended = True
         if self._passes:
             await self._passes.finish()
 
-    async def close_window(self, window: Window) -> HeardWindow:
-        """What was heard in a window, as it is known in this moment."""
+    async def close_window(self, window: Window, dropped: bool = False, busy: bool = False) -> HeardWindow:
+        """What was heard in a window, as it is known in this moment.
+
+        dropped: it was closed without waiting for its sound. busy: there is no time to analyse the sound.
+        """
         while self._chunks and self._chunks[0].end <= window.start:
             self._chunks.popleft()
         inside = tuple(chunk for chunk in self._chunks if chunk.start < window.end)
-        audio = await self._features(window, inside)
+        audio = await self._features(window, inside, dropped, busy)
         if self._passes is None:
             return HeardWindow(audio, _known(()), inside, 0.0)
         skipped = self._passes.skipped(window)
@@ -109,14 +113,27 @@ class Hearing:
         if self._passes:
             await self._passes.close()
 
-    async def _features(self, window: Window, inside: tuple[SpeechChunk, ...]) -> asyncio.Future[ModalityFeatures]:
+    async def _features(
+        self, window: Window, inside: tuple[SpeechChunk, ...], dropped: bool, busy: bool
+    ) -> asyncio.Future[ModalityFeatures]:
         spoken = [chunk.end for chunk in inside if chunk.speech]
         self._last_speech = max(spoken, default=self._last_speech)
-        if Modality.AUDIO in self._without:
+        if busy or Modality.AUDIO in self._without:
+            reason = "switched off" if Modality.AUDIO in self._without else "its analysis is behind"
             nothing = np.zeros(AudioFrontEnd.WIDTH, np.float32)
-            return _known(ModalityFeatures(nothing, State.MISSING, 0.0, window.end, "switched off"))
-        samples = self._ring.cut(window.start, window.end)
-        return await self._front.hearing.submit(self._front.audio.window, samples, inside, window, self._last_speech)
+            return _known(ModalityFeatures(nothing, State.MISSING, 0.0, window.end, reason))
+        sound = self._ring.stretch(window.start, window.end)
+        return await self._front.hearing.submit(
+            self._front.audio.window,
+            sound.samples,
+            inside,
+            window,
+            self._last_speech,
+            start=sound.start,
+            newest=sound.newest,
+            ended=self._ring.end if self._ended else None,
+            dropped=dropped,
+        )
 
 
 def _known(value: Value) -> asyncio.Future[Value]:

@@ -1,8 +1,9 @@
 """The whole flow on one screen.
 
-    source ─frames─▶ session ─closed windows─▶ features ─▶ engine ─▶ event ─▶ sinks
+    source ─frames─▶ inbox ─▶ session ─closed windows─▶ features ─▶ engine ─event─▶ sinks
 
 Each arrow is a bounded channel; a stage that ends closes its end, so the end of a source drains through to the sinks.
+A live source does not wait for the stages after it, and a window does not wait for a kind of frames that has stopped.
 """
 
 import asyncio
@@ -13,27 +14,24 @@ from dataclasses import dataclass, field
 from ebmc_core.modality import Modality
 from engines.engine import Engine
 from stream.batcher import Batcher
-from stream.channel import Channel
+from stream.channel import Channel, Policy
 from stream.clock import Clock
 from stream.errors import SourceError
 from stream.event import EngineName, Latency, SentimentEvent, event_from
 from stream.front_ends import FrontEnds
-from stream.records import AudioFrame, Frame, WindowFeatures
+from stream.health import Health
+from stream.inbox import Inbox
+from stream.metrics import Metrics
+from stream.recording import Recorder
+from stream.records import AudioFrame, VideoFrame, WindowFeatures
 from stream.session import Closing, Session
 from stream.settings import Settings
 from stream.sinks.sink import Sink
 from stream.sources.source import Media, Source
 from stream.worker import Load, Worker
 
-FRAMES, WINDOWS, BATCH = 32, 8, 64  # limits of the channels, and the most windows fused at once
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Ready:
-    """A window whose features are complete. captured: when its last frame came in, on the clock."""
-
-    features: WindowFeatures
-    captured: float
+WINDOWS, BATCH, EVENTS = 8, 64, 1024  # limits of the channels; BATCH: also the most windows that are fused at once
+LINGER = 0.01  # seconds that a window waits for those of other streams, to be fused with them
 
 
 @dataclass(slots=True)
@@ -41,8 +39,10 @@ class Run:
     """What a pipeline needs, and what it found out.
 
     realtime: frames are paced by their timestamps, and windows do not wait for speech recognition.
+    record: keeps what came in, so that it can be replayed.
     stop: set it and the sources end as if they were over. broken: sources that could not be read to their end.
-    media: seconds of event time that were seen, summed over the streams. loads: what each worker did.
+    streams: how many are running. media: seconds of event time that were seen, summed over the streams.
+    loads: what each worker did.
     """
 
     front: FrontEnds
@@ -52,108 +52,187 @@ class Run:
     settings: Settings
     realtime: bool = False
     without: frozenset[Modality] = frozenset()
+    record: Recorder | None = None
+    metrics: Metrics = field(default_factory=Metrics)
+    health: Health = field(default_factory=Health)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     broken: list[SourceError] = field(default_factory=list[SourceError])
+    streams: int = 0
     media: float = 0.0
     events: int = 0
     loads: dict[str, Load] = field(default_factory=dict[str, Load])
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Leaving:
+    """A closed window on its way. ended: when it was over, closed: when that was known, both on the clock."""
+
+    closing: Closing
+    ended: float
+    closed: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Ready:
+    """A window whose features are complete, since `featured` on the clock."""
+
+    features: WindowFeatures
+    leaving: Leaving
+    featured: float
+
+
 async def run(sources: Sequence[Source], this: Run) -> None:
     """Turn sources into events until all of them have ended. A broken source does not stop the others."""
+    live = this.realtime or any(source.live for source in sources)
     ready: Channel[Ready] = Channel(BATCH)
-    events: Channel[SentimentEvent] = Channel(BATCH)
+    outlets = [Channel[SentimentEvent](EVENTS, Policy.DROP_OLDEST if live else Policy.BLOCK) for _ in this.sinks]
     async with asyncio.TaskGroup() as tasks:
-        streams = [tasks.create_task(stream_windows(source, ready, this)) for source in sources]
-        tasks.create_task(close_after(streams, ready))
-        tasks.create_task(infer(ready, events, this))
-        tasks.create_task(publish(events, this))
+        beating = tasks.create_task(beat(this))
+        streams = [tasks.create_task(follow(source, ready, this)) for source in sources]
+        tasks.create_task(close_after(streams, ready, beating))
+        tasks.create_task(infer(ready, outlets, this, BATCH if live and not this.record else 1))
+        for sink, outlet in zip(this.sinks, outlets, strict=True):
+            tasks.create_task(publish(outlet, sink, this))
 
 
-async def stream_windows(source: Source, ready: Channel[Ready], this: Run) -> None:
+async def follow(source: Source, ready: Channel[Ready], this: Run) -> None:
     """One source from its first frame to its last window."""
-    frames: Channel[Frame] = Channel(FRAMES)
-    closed: Channel[Closing] = Channel(WINDOWS)
+    closed: Channel[Leaving] = Channel(WINDOWS)
     try:
         async with source.open() as media:
-            patient = not (this.realtime or source.live)
-            session = Session(source.name, media.kinds, this.without, this.front, this.settings, this.clock, patient)
+            live = this.realtime or source.live  # of a web address it is known once it is open
+            inbox = Inbox(this.clock if live and not media.stamped else None, this.front.is_behind)
+            keep = this.record.stream(source.name, media.kinds) if this.record else None
+            session = Session(source.name, media, this.without, this.front, this.settings, not live, inbox.heard, keep)
+            this.streams += 1
+            this.health.source(source.name, media.condition)
             try:
                 async with asyncio.TaskGroup() as tasks:
-                    tasks.create_task(ingest(media, frames, this))
-                    tasks.create_task(observe(frames, session, closed))
-                    tasks.create_task(assemble(closed, session, ready))
+                    reading = tasks.create_task(ingest(media, inbox, this))
+                    beside = (
+                        tasks.create_task(inbox.tick(session.next_deadline)),
+                        tasks.create_task(cancel_when(this.stop, reading)),
+                    )
+                    tasks.create_task(observe(inbox, session, closed, beside, this))
+                    tasks.create_task(assemble(closed, session, media, ready, this))
             finally:
+                this.streams -= 1
                 this.loads |= session.loads
+                this.metrics.forget(source.name)
+                this.health.forget(source.name)
                 await session.close()
     except SourceError as error:
         this.broken.append(error)
 
 
-async def ingest(media: Media, frames: Channel[Frame], this: Run) -> None:
+async def ingest(media: Media, inbox: Inbox, this: Run) -> None:
     """Read the source, at the pace of its timestamps if this is real time."""
     begin, end = this.clock.now(), 0.0
     try:
-        async with aclosing(media.frames) as source:
-            async for frame in source:
-                if this.stop.is_set():
-                    break
-                until = frame.end if isinstance(frame, AudioFrame) else frame.pts
-                if this.realtime:
-                    await this.clock.sleep_until(begin + until)
-                await frames.send(frame)
-                end = max(end, until)
+        async with aclosing(media.frames) as frames:
+            async for frame in frames:
+                if isinstance(frame, AudioFrame | VideoFrame):
+                    end = max(end, frame.end)
+                    if this.realtime:
+                        await this.clock.sleep_until(begin + frame.end)
+                await inbox.send(frame)
     except SourceError as error:  # what was decoded before is still reported
         this.broken.append(error)
-    this.media += end
-    await frames.close()
+    finally:
+        this.media += end
+        inbox.close()
 
 
-async def observe(frames: Channel[Frame], session: Session, closed: Channel[Closing]) -> None:
-    """Begin the work on each frame, and pass on the windows that it closed."""
-    async for frame in frames:
-        for closing in await session.take(frame):
-            await closed.send(closing)
+async def observe(
+    inbox: Inbox, session: Session, closed: Channel[Leaving], beside: Sequence[asyncio.Task[None]], this: Run
+) -> None:
+    """Begin the work on each record, and pass on the windows that it closed. Ends the tasks beside it at the end."""
+    async for arrival in inbox:
+        for closing in await session.take(arrival):
+            now = this.clock.now()
+            await closed.send(Leaving(closing, inbox.moment(closing.window.end) or now, now))
+    for task in beside:
+        task.cancel()
     for closing in await session.finish():
-        await closed.send(closing)
-    await closed.close()
+        now = this.clock.now()
+        await closed.send(Leaving(closing, now, now))
+    closed.close()
 
 
-async def assemble(closed: Channel[Closing], session: Session, ready: Channel[Ready]) -> None:
+async def assemble(closed: Channel[Leaving], session: Session, media: Media, ready: Channel[Ready], this: Run) -> None:
     """Wait for the features of each closed window, in order."""
-    async for closing in closed:
-        await ready.send(Ready(await session.assemble(closing), closing.captured))
+    async for leaving in closed:
+        features = await session.assemble(leaving.closing)
+        await ready.send(Ready(features, leaving, this.clock.now()))
+        this.metrics.source(session.name, media.condition)
+        session.tell(this.metrics)
 
 
-async def close_after(streams: Sequence[asyncio.Task[None]], ready: Channel[Ready]) -> None:
+async def close_after(streams: Sequence[asyncio.Task[None]], ready: Channel[Ready], beside: asyncio.Task[None]) -> None:
     """When every stream has ended no more windows will come."""
     await asyncio.wait(streams)
-    await ready.close()
+    ready.close()
+    beside.cancel()
 
 
-async def infer(ready: Channel[Ready], events: Channel[SentimentEvent], this: Run) -> None:
-    """Fuse whatever windows are ready, of all streams, in one batch."""
+async def beat(this: Run) -> None:
+    """Show the health page that the loop is alive, until it is cancelled."""
+    while True:
+        this.health.beat()
+        await asyncio.sleep(1.0)
+
+
+async def infer(ready: Channel[Ready], outlets: Sequence[Channel[SentimentEvent]], this: Run, most: int) -> None:
+    """Fuse the windows that are ready, of all streams, in one batch of at most `most`.
+
+    One by one where two runs must be equal to the last digit: a batch of another size sums in another order.
+    """
     batcher, worker = Batcher(this.engine.context), Worker("engine")
     try:
-        while windows := await ready.receive_many(BATCH):
+        while windows := await ready.receive_many(most, LINGER if this.streams > 1 else 0.0):
             batch = batcher.batch([window.features for window in windows])
             begin = this.clock.now()
             fused = await worker.run(this.engine.infer, batch)
             now = this.clock.now()
             name = EngineName(this.engine.backend, this.engine.model, this.engine.digest)  # the one that answered
             for row, window in enumerate(windows):
-                waited, engine = ((now - since) * 1000 for since in (window.captured, begin))
+                waited, engine = ((now - since) * 1000 for since in (window.leaving.ended, begin))
                 latency = Latency(round(max(waited, 0.0), 1), round(max(engine, 0.0), 2))
-                await events.send(event_from(window.features, fused, row, latency, name))
+                event = event_from(window.features, fused, row, latency, name)
+                account(event, window, begin, now, this)
+                for outlet in outlets:
+                    await outlet.send(event)
     finally:
         this.loads[worker.name] = worker.load
         worker.close()
-        await events.close()
+        for outlet in outlets:
+            outlet.close()
 
 
-async def publish(events: Channel[SentimentEvent], this: Run) -> None:
-    """Hand every event to every sink, in order."""
-    async for event in events:
-        this.events += 1
-        for sink in this.sinks:
-            await sink.send(event)
+async def publish(outlet: Channel[SentimentEvent], sink: Sink, this: Run) -> None:
+    """Hand every event to one sink, in order. A sink that is slow delays no other."""
+    async for event in outlet:
+        begin = this.clock.now()
+        await sink.send(event)
+        this.metrics.stage("publish", this.clock.now() - begin)
+
+
+async def cancel_when(stop: asyncio.Event, reading: asyncio.Task[None]) -> None:
+    """End the reading of a source, which may never end by itself."""
+    await stop.wait()
+    reading.cancel()
+
+
+def account(event: SentimentEvent, window: Ready, begin: float, now: float, this: Run) -> None:
+    """Where the time went between the end of a window and its event."""
+    leaving = window.leaving
+    this.events += 1
+    for stage, since, until in (
+        ("capture", leaving.ended, leaving.closed),
+        ("features", leaving.closed, window.featured),
+        ("wait", window.featured, begin),
+        ("engine", begin, now),
+        ("total", leaving.ended, now),
+    ):
+        this.metrics.stage(stage, max(0.0, until - since))
+    this.metrics.event(event)

@@ -36,6 +36,11 @@ class VideoFrame:
     pts: float
     image: NDArray[np.uint8]
 
+    @property
+    def end(self) -> float:
+        """Event time up to which it tells what was seen, seconds: its own."""
+        return self.pts
+
 
 Frame = AudioFrame | VideoFrame
 
@@ -105,11 +110,32 @@ class ModalityFeatures:
         return self.state is not State.MISSING
 
 
+class FaceChoice(StrEnum):
+    """Why a face was read: its mouth moves with the sound, or it is the largest."""
+
+    SPEAKING = "speaking"
+    LARGEST = "largest"
+
+
+@dataclass(frozen=True, slots=True)
+class FaceReport:
+    """The face that was read in a window.
+
+    id: the same for the same face in all windows of a stream. box: x0, y0, x1, y1 as shares of the picture, where it
+    was last seen.
+    """
+
+    id: int
+    chosen: FaceChoice
+    box: tuple[float, float, float, float]
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowFeatures:
-    """All modalities of one window, and the words that were spoken in it."""
+    """All modalities of one window, the words that were spoken in it, how many faces, and which of them was read."""
 
     window: Window
     modalities: Mapping[Modality, ModalityFeatures]
     utterances: tuple[Utterance, ...]
     faces: int
+    face: FaceReport | None = None

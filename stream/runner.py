@@ -3,9 +3,10 @@
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Sequence
+from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from ebmc_core.errors import EbmcError
 from ebmc_core.modality import Modality
@@ -13,7 +14,10 @@ from engines.selection import open_engine
 from stream.clock import WallClock
 from stream.errors import INTERRUPTED
 from stream.front_ends import FrontEnds, load_front_ends
+from stream.health import Address, Health, serving
+from stream.metrics import Metrics
 from stream.pipeline import Run, run
+from stream.recording import Recorder
 from stream.settings import Settings
 from stream.sinks.sink import Sink
 from stream.sources.source import Source
@@ -30,48 +34,62 @@ class Outcome:
     stats: RunStats
 
 
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How to run. begin: when the program started, in `time.monotonic()` seconds.
+
+    record: a folder for everything that comes in. metrics: where to serve metrics and health, None for nowhere.
+    """
+
+    realtime: bool = False
+    without: frozenset[Modality] = frozenset()
+    record: Path | None = None
+    metrics: Address | None = None
+    begin: float = field(default_factory=time.monotonic)
+
+
 def run_sources(
     sources: Sequence[Source],
     sinks: Sequence[Sink],
     settings: Settings,
-    realtime: bool,
-    without: frozenset[Modality],
-    begin: float,
+    options: Options,
     report: Callable[[str], None],
 ) -> Outcome:
-    """Load the models, run all sources to their end, close everything.
-
-    begin: when the program started, in `time.monotonic()` seconds. Raises `EbmcError` when nothing can be run.
-    """
-    with load_front_ends(settings, report) as front, open_engine(settings.engine, settings.checkpoint) as engine:
+    """Load the models, run all sources to their end, close everything. Raises `EbmcError` when nothing can be run."""
+    metrics, health = Metrics(), Health()
+    with ExitStack() as stack:
+        recorder = stack.enter_context(Recorder(options.record)) if options.record else None
+        if options.metrics:
+            address = stack.enter_context(serving(options.metrics, metrics, health))
+            report(f"metrics and health: http://{address}/metrics, /health/live, /health/ready")
+        front = stack.enter_context(load_front_ends(settings, report))
+        engine = stack.enter_context(open_engine(settings.engine, settings.checkpoint))
         loaded = time.monotonic()
-        this = Run(front, engine, sinks, WallClock(), settings, realtime, without)
+        health.loaded()
+        this = Run(
+            front, engine, sinks, WallClock(), settings, options.realtime, options.without, recorder, metrics, health
+        )
         interrupted = asyncio.run(_run(sources, this, report))
         stats = RunStats(
-            loaded - begin, time.monotonic() - loaded, this.media, this.events, {**_loads(front), **this.loads}
+            loaded - options.begin,
+            time.monotonic() - loaded,
+            this.media,
+            this.events,
+            {**_loads(front), **this.loads},
+            metrics.summary(),
         )
     code = INTERRUPTED if interrupted else max((error.exit_code for error in this.broken), default=0)
     return Outcome(code, tuple(str(error) for error in this.broken), stats)
 
 
 async def _run(sources: Sequence[Source], this: Run, report: Callable[[str], None]) -> bool:
-    """Returns whether it was interrupted. The first Ctrl-C ends the sources, a second one drops what is not out yet."""
-    loop, pipeline = asyncio.get_running_loop(), asyncio.current_task()
-
-    def interrupt() -> None:
-        if this.stop.is_set() and pipeline:
-            pipeline.cancel()
-        this.stop.set()
-        report("stopping: finishing the windows that are open (Ctrl-C again to drop them)")
-
-    with suppress(NotImplementedError):  # Windows has no signal handlers on the loop
-        loop.add_signal_handler(signal.SIGINT, interrupt)
-        loop.add_signal_handler(signal.SIGTERM, interrupt)
+    """Returns whether it was interrupted."""
     try:
-        async with AsyncExitStack() as stack:
-            for sink in this.sinks:
-                await stack.enter_async_context(sink)
-            await run(sources, this)
+        with _interruptible(this, report):
+            async with AsyncExitStack() as stack:
+                for sink in this.sinks:
+                    await stack.enter_async_context(sink)
+                await run(sources, this)
     except asyncio.CancelledError:
         if not this.stop.is_set():
             raise
@@ -80,6 +98,30 @@ async def _run(sources: Sequence[Source], this: Run, report: Callable[[str], Non
             raise error from group
         raise
     return this.stop.is_set()
+
+
+@contextmanager
+def _interruptible(this: Run, report: Callable[[str], None]) -> Generator[None]:
+    """The first Ctrl-C ends the sources and lets what is open become events; a second one, or a deadline, drops it."""
+    loop, pipeline = asyncio.get_running_loop(), asyncio.current_task()
+    deadlines: list[asyncio.TimerHandle] = []
+
+    def interrupt() -> None:
+        if this.stop.is_set() and pipeline:
+            pipeline.cancel()
+        elif pipeline:
+            report("stopping: finishing the windows that are open (Ctrl-C again to drop them)")
+            deadlines.append(loop.call_later(this.settings.drain, pipeline.cancel))
+        this.stop.set()
+
+    with suppress(NotImplementedError):  # Windows has no signal handlers on the loop
+        loop.add_signal_handler(signal.SIGINT, interrupt)
+        loop.add_signal_handler(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        for deadline in deadlines:
+            deadline.cancel()
 
 
 def _loads(front: FrontEnds) -> dict[str, Load]:

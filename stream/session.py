@@ -1,28 +1,30 @@
-"""One stream's life: frames in, closed windows out, each with the features of every modality.
+"""One stream's life: records in, closed windows out, each with the features of every modality.
 
 Work on a frame (face, speech) begins in a worker when the frame arrives; a window then waits for what belongs to it.
 """
 
 import logging
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ebmc_core.modality import MODALITIES, Modality
-from stream.clock import Clock
 from stream.features.audio import AudioFrontEnd
 from stream.features.text import TextFrontEnd
 from stream.features.video import VideoFrontEnd
 from stream.front_ends import FrontEnds
 from stream.hearing import HeardWindow, Hearing
-from stream.records import AudioFrame, Frame, ModalityFeatures, State, Utterance, Window, WindowFeatures
+from stream.inbox import Arrival, Heard, Passed, Tick
+from stream.metrics import Metrics
+from stream.records import AudioFrame, ModalityFeatures, State, Utterance, VideoFrame, Window, WindowFeatures
 from stream.settings import Settings
-from stream.watching import Watching
-from stream.windows import Windower
-from stream.worker import Load, Worker
+from stream.sources.source import Media
+from stream.watching import Seen, Watching
+from stream.windows import ClosedWindow, Windower
+from stream.worker import Load
 
 log = logging.getLogger(__name__)
 
@@ -31,100 +33,128 @@ WIDTHS = {Modality.TEXT: TextFrontEnd.WIDTH, Modality.AUDIO: AudioFrontEnd.WIDTH
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Closing:
-    """A closed window whose features are on their way. captured: when its last frame came in, on the clock."""
+    """A closed window whose features are on their way: what was heard and seen by the moment it closed."""
 
     window: Window
-    captured: float
     heard: HeardWindow | None
+    seen: Seen | None
 
 
 class Session:
-    """One stream from its first frame to its last.
+    """One stream from its first record to its last.
 
-    kinds: the media the source has. without: modalities that are switched off; their frames still tell the time, and
-    nothing else of them is read. patient: windows wait for speech recognition.
+    without: modalities that are switched off; their frames still tell the time, and nothing else of them is read.
+    patient: windows wait for all the work on their frames (files); else they take what is there. wake: called when a pass
+    of speech recognition has finished; then put `Heard` into the inbox. keep: is given every record as it was taken.
     """
 
     def __init__(
         self,
         name: str,
-        kinds: frozenset[Modality],
+        media: Media,
         without: frozenset[Modality],
         front: FrontEnds,
         settings: Settings,
-        clock: Clock,
         patient: bool,
+        wake: Callable[[], None],
+        keep: Callable[[Arrival], None] | None = None,
     ) -> None:
-        self._front, self._clock, self._without = front, clock, without
+        self.name, self._front, self._without, self._keep = name, front, without, keep
+        kinds = media.kinds
         self.failures: Counter[Modality] = Counter()
-        self._windower = Windower(name, kinds, settings.window, settings.hop, settings.lateness)
+        self.dropped: Counter[str] = Counter()
+        self._told: Counter[str] = Counter()
+        self._windower = Windower(name, kinds, settings.window, settings.hop, settings.lateness, settings.idle)
         heard = Modality.AUDIO in kinds and not {Modality.AUDIO, Modality.TEXT} <= without
         reach = settings.window + settings.lateness + 1.0
-        self._hearing = Hearing(front, reach, patient, self._wake, without) if heard else None
-        self._woken = False
+        self.hearing = Hearing(front, reach, patient and not media.stamped, wake, without) if heard else None
         seen = Modality.VIDEO in kinds and Modality.VIDEO not in without
-        self._watching = Watching(front.watcher(), Worker(f"face-{name}")) if seen else None
+        self.watching = Watching(front.watcher(), front.watching(name), patient or media.stamped) if seen else None
 
-    async def take(self, frame: Frame) -> list[Closing]:
-        """Begin the work on a frame; returns the windows it closed."""
-        if isinstance(frame, AudioFrame):
-            if self._hearing:
-                if self._woken:
-                    self._woken = False
-                    await self._hearing.hear()
-                await self._hearing.take(frame)
-            return await self._close(self._windower.push(Modality.AUDIO, frame.end))
-        if self._watching:
-            await self._watching.take(frame)
-        return await self._close(self._windower.push(Modality.VIDEO, frame.pts))
+    async def take(self, arrival: Arrival) -> list[Closing]:
+        """Begin the work on a record; returns the windows it closed. A picture that finds no room is only counted."""
+        record = arrival.record
+        if isinstance(record, VideoFrame) and self.watching and not await self.watching.take(record):
+            self.dropped["face analysis is busy"] += 1
+            arrival = replace(arrival, record=Passed(record.pts))
+        if self._keep:
+            self._keep(arrival)
+        closed: list[ClosedWindow] = []
+        match record:
+            case AudioFrame():
+                if self.hearing:
+                    await self.hearing.take(record)
+                closed = self._windower.push(Modality.AUDIO, record.end, arrival.at)
+            case VideoFrame() | Passed():
+                closed = self._windower.push(Modality.VIDEO, record.pts, arrival.at)
+            case Heard():
+                if self.hearing:
+                    await self.hearing.hear()
+            case Tick():
+                closed = self._windower.advance(arrival.at)
+        return [await self._close(window, arrival.busy) for window in closed]
 
     async def finish(self) -> list[Closing]:
         """The source has ended: the windows that are still open."""
-        if self._hearing:
-            await self._hearing.finish()
-        return await self._close(self._windower.finish())
+        if self.hearing:
+            await self.hearing.finish()
+        return [await self._close(window) for window in self._windower.finish()]
+
+    def next_deadline(self) -> float | None:
+        """The event time, by the clock, at which a window closes if nothing comes; None before the first frame."""
+        return self._windower.next_deadline()
 
     async def assemble(self, closing: Closing) -> WindowFeatures:
         """Wait for the features of a closed window."""
-        window, heard, seen = closing.window, closing.heard, self._watching
+        window, heard, seen = closing.window, closing.heard, closing.seen
         text, audio, video = (self._missing(modality, window) for modality in MODALITIES)
         utterances: tuple[Utterance, ...] = ()
-        faces = 0
+        faces, face = 0, None
         with self._supervised(Modality.AUDIO):
-            audio = await heard.audio if heard and Modality.AUDIO not in self._without else audio
+            audio = await heard.audio if heard else audio
         with self._supervised(Modality.TEXT):
             if heard and self._front.transcribing and Modality.TEXT not in self._without:
                 utterances = await heard.utterances
                 text = await self._front.reading.run(self._front.text.window, utterances, window)
+                text = behind(text, heard.skipped)
         with self._supervised(Modality.VIDEO):
-            video, faces = await seen.features(window) if seen else (video, faces)
+            if seen:
+                reading = await seen.features(heard.speech if heard else ())
+                video, faces, face = reading.features, reading.faces, reading.face
         utterances = tuple(said for said in utterances if said.words[-1].end > window.start)
-        modalities = {m: self._finite(part, m) for m, part in zip(MODALITIES, (text, audio, video), strict=True)}
-        return WindowFeatures(window, modalities, utterances, faces)
+        parts = {m: self._finite(part, m) for m, part in zip(MODALITIES, (text, audio, video), strict=True)}
+        return WindowFeatures(window, parts, utterances, faces, face)
 
     @property
     def loads(self) -> dict[str, Load]:
         """What the workers of this stream did."""
-        return {self._watching.worker.name: self._watching.worker.load} if self._watching else {}
+        return {self.watching.worker.name: self.watching.worker.load} if self.watching else {}
+
+    def tell(self, metrics: Metrics) -> None:
+        """What was left out so far, and what speech recognition did."""
+        for reason, count in self.dropped.items():
+            metrics.dropped(self.name, "session", reason, count - self._told[reason])
+        self._told = self.dropped.copy()
+        if self.hearing:
+            metrics.speech(self.name, self.hearing.counts)
 
     async def close(self) -> None:
         """Free what belongs to this stream alone."""
-        if self._hearing:
-            await self._hearing.close()
-        if self._watching:
-            await self._watching.close()
+        if self.hearing:
+            await self.hearing.close()
+        if self.watching:
+            await self.watching.close()
 
-    async def _close(self, windows: list[Window]) -> list[Closing]:
-        closings: list[Closing] = []
-        for window in windows:
-            heard, captured = None, self._clock.now()
-            if self._hearing:
-                heard = await self._hearing.close_window(window)
-            closings.append(Closing(window, captured, heard))
-        return closings
-
-    def _wake(self) -> None:
-        self._woken = True
+    async def _close(self, closed: ClosedWindow, busy: bool = False) -> Closing:
+        """What is there of a window at the moment it closes; what comes later is none of its business."""
+        heard = seen = None
+        if self.hearing:
+            heard = await self.hearing.close_window(closed.window, Modality.AUDIO in closed.without, busy)
+            if busy:
+                self.dropped["analysis of sound is behind"] += 1
+        if self.watching:
+            seen = self.watching.close_window(closed.window, Modality.VIDEO in closed.without)
+        return Closing(closed.window, heard, seen)
 
     @contextmanager
     def _supervised(self, modality: Modality) -> Generator[None]:
@@ -134,7 +164,7 @@ class Session:
         except Exception as error:
             self.failures[modality] += 1
             if self.failures[modality] == 1:
-                log.warning("%s features failed, their windows are missing: %r", modality, error)
+                log.warning("%s: %s features failed, their windows are missing: %r", self.name, modality, error)
 
     def _finite(self, part: ModalityFeatures, modality: Modality) -> ModalityFeatures:
         """The features, or nothing where a front end gave a value that is not a number."""
@@ -146,7 +176,15 @@ class Session:
     def _missing(self, modality: Modality, window: Window) -> ModalityFeatures:
         """What a window has of a modality until its features are there."""
         off = modality in self._without or (modality is Modality.TEXT and not self._front.transcribing)
-        there = self._watching if modality is Modality.VIDEO else self._hearing
+        there = self.watching if modality is Modality.VIDEO else self.hearing
         nothing = "the source has no picture" if modality is Modality.VIDEO else "the source has no sound"
         reason = "switched off" if off else "its analysis failed" if there else nothing
         return ModalityFeatures(np.zeros(WIDTHS[modality], np.float32), State.MISSING, 0.0, window.end, reason)
+
+
+def behind(text: ModalityFeatures, skipped: float) -> ModalityFeatures:
+    """The text of a window in which `skipped` seconds of speech were not recognised, since there was no time for them."""
+    if not skipped:
+        return text
+    state = State.DEGRADED if text.state is State.OK else text.state
+    return replace(text, state=state, reason=f"speech recognition is behind: skipped {skipped:.1f} s")

@@ -24,8 +24,26 @@ class Settings(BaseSettings):
     """Time from one window to the next, seconds."""
     lateness: Annotated[float, Field(ge=0)] = 5.0
     """How far one kind of frames may run ahead before a window closes without the other, seconds."""
+    idle: Annotated[float, Field(ge=0.1, le=30)] = 0.5
+    """A live stream does not wait for a kind of frames of which none came for so long, seconds."""
+    behind: Annotated[float, Field(gt=0)] = 1.0
+    """When the analysis of sound is so far behind, live windows go without it until it has caught up, seconds."""
+    drain: Annotated[float, Field(ge=0)] = 2.5
+    """After Ctrl-C, how long the open windows may take to become events, seconds."""
     video_rate: Annotated[float, Field(gt=0, le=60)] = 10.0
     """Pictures analysed per second, at most; expressions last longer than a tenth of a second."""
+    open_timeout: Annotated[float, Field(gt=0, le=120)] = 10.0
+    """How long opening a live source may take, seconds."""
+    read_timeout: Annotated[float, Field(gt=0, le=120)] = 5.0
+    """A live source that sent nothing for this long has hung: the read is given up and the source opened anew."""
+    reconnect_wait: Annotated[float, Field(gt=0, le=60)] = 0.5
+    """Wait before a lost source is opened again, seconds; it doubles with each failure, and half of it is random."""
+    reconnect_most: Annotated[float, Field(gt=0, le=600)] = 5.0
+    """The longest wait between two attempts, seconds."""
+    gone_after: Annotated[float, Field(gt=0)] | None = None
+    """A source that worked and is away for this long is lost for good (exit code 3), seconds; None: never."""
+    live_buffer: Annotated[float, Field(ge=0.2, le=30)] = 2.0
+    """Live frames wait at most this long for the pipeline, seconds; older ones are dropped and counted."""
     engine: str = "auto"
     """Inference engine; `auto` takes the fastest this machine has."""
     checkpoint: str = "live-en"

@@ -32,8 +32,12 @@ app.add_typer(models_app, name="models")
 
 
 @app.callback(invoke_without_command=True)
-def root(show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+def root(
+    context: typer.Context, show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
+) -> None:
     """Options that belong to no verb."""
+    if context.invoked_subcommand != "run":  # it has options of its own for what it logs
+        logging.basicConfig(format="%(name)s: %(message)s", level=logging.WARNING)
     if show:
         typer.echo(f"ebmc-stream {version('ebmc-stream')}")
         raise typer.Exit
@@ -44,5 +48,4 @@ def main() -> None:
     # the C++ libraries below write their own chatter over the table, and their thread pools fight for the cores
     os.environ.setdefault("GLOG_minloglevel", "3")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    logging.basicConfig(format="%(name)s: %(message)s", level=logging.WARNING)
     app()

@@ -10,6 +10,8 @@ import typer
 
 from ebmc_core.modality import Modality
 from stream.cli.terminal import beside, complain, one_line_errors, say
+from stream.errors import SettingsError
+from stream.logs import LogStyle, logging_to
 
 BEGIN = time.monotonic()  # this module is imported first, so that the time to load includes every import after it
 FILES = ("jsonl", "timeline")  # sinks that leave a file to look at
@@ -18,7 +20,13 @@ FILES = ("jsonl", "timeline")  # sinks that leave a file to look at
 def run_command(
     sources: Annotated[
         list[str],
-        typer.Argument(metavar="SOURCE...", help="Media files; [b]clip[/b] is the bundled one.", show_default=False),
+        typer.Argument(
+            metavar="SOURCE...",
+            help="Media files, [b]clip[/b] (the bundled one), [b]webcam:0[/b], [b]mic:default[/b], "
+            "[b]webcam:0+mic:default[/b] (one stream), [b]rtsp://…[/b], [b]https://…[/b], [b]udp://…[/b], [b]-[/b] (standard "
+            "input), [b]replay:FOLDER[/b].",
+            show_default=False,
+        ),
     ],
     sink: Annotated[
         list[str] | None,
@@ -38,9 +46,25 @@ def run_command(
     hop: Annotated[float | None, typer.Option(help="Time between windows, seconds.", show_default="0.5")] = None,
     checkpoint: Annotated[str | None, typer.Option(help="Bundled model or a folder.", show_default="live-en")] = None,
     without: Annotated[list[Modality] | None, typer.Option(help="Switch a modality off; may be repeated.")] = None,
-    stats: Annotated[bool, typer.Option("--stats", help="Print what the run cost: time, memory, workers.")] = False,
+    stats: Annotated[
+        bool, typer.Option("--stats", help="Print what the run cost: time, memory, workers, delay per stage, drops.")
+    ] = False,
+    record: Annotated[
+        Path | None,
+        typer.Option(
+            help="Keep what a live source sends, in an empty folder; replay it with [b]replay:FOLDER/NAME[/b]."
+        ),
+    ] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Serve /metrics (Prometheus), /health/live and /health/ready."),
+    ] = None,
+    log: Annotated[LogStyle, typer.Option(help="Log lines for people or machines.")] = LogStyle.TEXT,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "warning",
 ) -> None:
     """Turn media into sentiment events, one per window.
+
+    A live source that is lost is opened again; until it is back, events say that it is missing.
 
     Examples:
 
@@ -49,15 +73,21 @@ def run_command(
       ebmc run talk.mp4 --sink jsonl:events.jsonl --sink timeline:talk.png --stats
 
       ebmc run clip --realtime
+
+      ebmc run webcam:0+mic:default
+
+      ebmc run rtsp://camera.local/stream --sink jsonl:events.jsonl --metrics 127.0.0.1:9464
     """
-    with one_line_errors():
+    with one_line_errors(), logging_to(log, log_level):
+        from stream.health import address_from
         from stream.settings import load_settings
         from stream.sinks.progress import ProgressSink
         from stream.sinks.sink import Sink, sink_from
         from stream.sources.source import source_from
 
+        address = address_from(metrics) if metrics is not None else None
         settings = load_settings(window=window, hop=hop, engine=engine, asr=asr, checkpoint=checkpoint)
-        opened = [source_from(uri, settings.video_rate) for uri in sources]
+        opened = [source_from(uri, settings) for uri in sources]
         for name, count in Counter(source.name for source in opened).items():
             same = [source for source in opened if source.name == name] if count > 1 else []
             for number, source in enumerate(same, start=1):  # a stream id must be one stream's alone
@@ -67,9 +97,12 @@ def run_command(
         if beside.is_terminal and "table" not in uris:
             sinks.append(ProgressSink(beside))
 
-        from stream.runner import run_sources
+        from stream.runner import Options, run_sources
 
-        outcome = run_sources(opened, sinks, settings, realtime, frozenset(without or ()), BEGIN, say)
+        if record and not (realtime or any(source.live for source in opened)):
+            raise SettingsError("--record keeps what a live source sends; a file is its own recording")
+        options = Options(realtime, frozenset(without or ()), record, address, BEGIN)
+        outcome = run_sources(opened, sinks, settings, options, say)
     for kind, _, path in (uri.partition(":") for uri in sink or ()):
         if Path(path).is_file() and kind in FILES:
             say(f"wrote    {path}")

@@ -7,7 +7,7 @@ import torch
 from numpy.typing import NDArray
 
 from stream.features.noise import clipping, level, signal_to_noise
-from stream.features.prosody import HOP, PROSODY, Prosody
+from stream.features.prosody import HOP, PROSODY, Mask, Samples, prosody, spectrogram
 from stream.records import AUDIO_RATE, ModalityFeatures, State, Window
 from stream.speech.asr import Recogniser
 from stream.speech.vad import SpeechChunk, speech_fraction
@@ -15,9 +15,12 @@ from stream.speech.vad import SpeechChunk, speech_fraction
 ENCODER = 384  # width of Whisper tiny's encoder
 STATISTICS = 3  # mean, standard deviation, maximum over time
 SILENCE = -60.0  # dB of full scale
+GONE = 0.5  # seconds without a sound, up to the window's end, after which the window has none, whatever it held before
+STEP = 1.0 / 32768.0  # of 16 bits; a microphone that is on is never below it for long, one that is muted is exactly 0
 LEAST_SPEECH = 0.08  # part of the window
 ENOUGH_SPEECH = 0.35  # part of the window from which more speech adds no quality
 CLEAN = 30.0  # dB of estimated signal to noise from which less noise adds no quality
+ROUNDING = 1e-3  # seconds; times are sums
 DEGRADED = 0.5  # quality below this
 LEVEL = 0.05  # root mean square that speech is brought to before the encoder, which is not indifferent to gain
 MOST_GAIN = 100.0
@@ -31,7 +34,6 @@ class AudioFrontEnd:
     def __init__(self, recogniser: Recogniser) -> None:
         """recogniser: a Whisper tiny, whose encoder is used."""
         self._recogniser = recogniser
-        self._prosody = Prosody()
 
     def window(
         self,
@@ -39,50 +41,77 @@ class AudioFrontEnd:
         speech: Sequence[SpeechChunk],
         window: Window,
         last_speech: float | None = None,
+        *,
+        start: float | None = None,
+        newest: float | None = None,
+        ended: float | None = None,
+        dropped: bool = False,
     ) -> ModalityFeatures:
-        """Features, state and quality of one window.
+        """Features, state and quality of one window. All times are event time, seconds.
 
-        samples: float32 `[n]` at 16 kHz, the audio of the window; where there is less than the window is long, its
-        beginning is not there. NaN and infinities count as silence. speech: chunks that overlap the window.
-        last_speech: event time of the last speech before, for the age of a modality that is missing.
+        samples: float32 `[n]` at 16 kHz, the audio of the window. NaN and infinities count as silence. start: time of
+        the first; where it is not said they reach to the window's end. speech: chunks that overlap the window.
+        last_speech: time of the last speech before, for the age of a modality that is missing.
+
+        newest: time just after the newest sample that was received before the window's end; with it, a window whose
+        sound has stopped, or was muted, for half a second at its end is missing. ended: when the source ended, if it
+        did within the window: what comes after has not stopped, it never was. dropped: the window was closed without
+        waiting for its sound.
         """
         clean = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float32, copy=False)
-        audio = torch.from_numpy(np.clip(clean, -1.0, 1.0))
+        audio = np.clip(clean, -1.0, 1.0)
         fraction = speech_fraction(speech, window.start, window.end)
-        reason = _absence(audio, fraction)
+        begin = window.end - len(audio) / AUDIO_RATE if start is None else start
+        until = window.end if ended is None else min(ended, window.end)
+        gone = _gone(audio, begin, until, newest, dropped)
+        reason = gone or _absence(audio, fraction)
         heard = max((chunk.end for chunk in speech if chunk.speech), default=last_speech)
         age = max(0.0, window.end - (heard if heard is not None else 0.0))
         if reason is not None:
             return ModalityFeatures(np.zeros(self.WIDTH, np.float32), State.MISSING, 0.0, age, reason)
-        begin = window.end - len(clean) / AUDIO_RATE
-        power = self._prosody.spectrogram(audio)
-        spoken = _mask(speech, begin, power.shape[1])
+        power = spectrogram(audio)
+        spoken = _mask(speech, begin, len(power))
         noise_ratio = signal_to_noise(power, spoken)
         quality, complaint = _quality(fraction, noise_ratio, clipping(audio))
-        values = np.concatenate([self._states(audio, spoken), self._prosody.measure(audio, power, spoken).numpy()])
+        values = np.concatenate([self._states(audio, spoken), prosody(audio, power, spoken)])
         state = State.OK if quality >= DEGRADED else State.DEGRADED
         return ModalityFeatures(values, state, quality, age, None if state is State.OK else complaint)
 
-    def _states(self, audio: torch.Tensor, spoken: torch.Tensor) -> NDArray[np.float32]:
+    def _states(self, audio: Samples, spoken: Mask) -> Samples:
         """Mean, deviation and maximum over time of the encoder's states, float32 `[1152]`, speech at one loudness."""
-        aloud = audio[: spoken.numel() * HOP][spoken.repeat_interleave(HOP)[: audio.numel()]]
-        loudness = float((aloud if aloud.numel() else audio).square().mean().sqrt())
-        states = self._recogniser.encoder_states((audio * min(MOST_GAIN, LEVEL / max(loudness, 1e-6))).numpy())
+        aloud = audio[: spoken.size * HOP][np.repeat(spoken, HOP)[: audio.size]]
+        loud = aloud if aloud.size else audio
+        # summed by torch, as for training: the encoder's int8 steps make a percent of a last bit
+        loudness = float(torch.from_numpy(loud).square().mean().sqrt())
+        states = self._recogniser.encoder_states(audio * np.float32(min(MOST_GAIN, LEVEL / max(loudness, 1e-6))))
         return np.concatenate([states.mean(axis=0), states.std(axis=0), states.max(axis=0)])
 
 
-def _absence(audio: torch.Tensor, fraction: float) -> str | None:
+def _gone(audio: Samples, begin: float, until: float, newest: float | None, dropped: bool) -> str | None:
+    """Why sound that was here is not here any more at `until`, if so: it stopped coming, or it was muted."""
+    if dropped and newest is None:
+        return "no sound"
+    if newest is None:
+        return None
+    if dropped or until - newest >= GONE - ROUNDING:
+        return f"no sound for {max(0.0, until - newest):.1f} s"
+    loud = np.flatnonzero(np.abs(audio) >= STEP)
+    quiet = until - (begin + (int(loud[-1]) + 1) / AUDIO_RATE if loud.size else begin)
+    return f"muted for {quiet:.1f} s" if quiet >= GONE - ROUNDING else None
+
+
+def _absence(audio: Samples, fraction: float) -> str | None:
     """Why there is nothing to read, if there is nothing."""
-    if audio.numel() == 0:
+    if audio.size == 0:
         return "no sound"
     if level(audio) < SILENCE:
         return "silence"
     return "no speech" if fraction < LEAST_SPEECH else None
 
 
-def _mask(speech: Sequence[SpeechChunk], begin: float, frames: int) -> torch.Tensor:
+def _mask(speech: Sequence[SpeechChunk], begin: float, frames: int) -> Mask:
     """Bool `[frames]`: which 10 ms frames from `begin` on are speech."""
-    mask = torch.zeros(frames, dtype=torch.bool)
+    mask = np.zeros(frames, np.bool_)
     for chunk in speech:
         if chunk.speech:
             first, last = (round((time - begin) * AUDIO_RATE / HOP) for time in (chunk.start, chunk.end))

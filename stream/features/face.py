@@ -33,6 +33,7 @@ FACES = 3  # how many are looked for
 # points of the mesh whose means are the anchors: corners of the eye at the picture's left, of the other, of the mouth
 _ANCHOR_POINTS = ((33, 133), (362, 263), (61, 291))
 _NOSE_END = 2  # where the nose meets the lip
+_LIPS = (13, 14)  # inner edge of the upper and of the lower lip, in the middle
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -121,6 +122,13 @@ def _face(points: list, shapes: list, matrix: Float, width: int, height: int) ->
         pose=np.array([yaw, pitch, roll, *middle, np.ptp(place[:, 1])], dtype=np.float32),
         box=(float(low[0]), float(low[1]), float(high[0]), float(high[1])),
     )
+
+
+def mouth_opening(face: Face) -> float:
+    """Distance between the lips over that of the eyes; in space, so that it does not shrink when the head turns."""
+    left, right = (face.points[list(pair)].mean(axis=0) for pair in _ANCHOR_POINTS[:2])
+    upper, lower = face.points[list(_LIPS)]
+    return float(np.linalg.norm(upper - lower) / max(float(np.linalg.norm(right - left)), 1e-3))
 
 
 def aligned_crop(luma: Picture, face: Face) -> Picture:

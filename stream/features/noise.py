@@ -2,8 +2,10 @@
 
 import math
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.features.prosody import quantiles
 
 CLIPPED = 0.985  # of full scale; a codec smears the flat tops of a clipped wave a little
 RIPPLE = 8  # bins (250 Hz) that are averaged before the floor is looked for
@@ -15,32 +17,38 @@ CEILING = 40.0  # dB
 SPOKEN = 5 / 3
 
 
-def level(samples: Tensor) -> float:
+Samples = NDArray[np.float32]
+
+
+def level(samples: Samples) -> float:
     """Root mean square of samples `[n]` in dB of full scale; -120 for none, or for digital silence."""
-    power = float(samples.square().mean()) if samples.numel() else 0.0
+    power = float(np.dot(samples, samples)) / len(samples) if len(samples) else 0.0
     return 10.0 * math.log10(power + 1e-12)
 
 
-def clipping(samples: Tensor) -> float:
+def clipping(samples: Samples) -> float:
     """Part of the samples `[n]` that stand at full scale, 0..1."""
-    return float((samples.abs() >= CLIPPED).float().mean()) if samples.numel() else 0.0
+    return np.count_nonzero(np.abs(samples) >= CLIPPED) / len(samples) if len(samples) else 0.0
 
 
-def signal_to_noise(power: Tensor, speech: Tensor) -> float:
+def signal_to_noise(power: Samples, speech: NDArray[np.bool_]) -> float:
     """Estimated ratio of speech to everything else, dB in 0..40.
 
-    power: spectrogram `[F, T]`. speech: bool `[T]`. The noise of a band is the floor it falls back to: speech leaves
+    power: spectrogram `[T, F]`. speech: bool `[T]`. The noise of a band is the floor it falls back to: speech leaves
     every band many times in a second, even where nobody pauses, and noise does not. So no pause is needed. Nor does a
     pause prove silence, since a gate or a codec may cut the noise there: the floor within the speech counts too, on a
     scale of its own.
     """
-    bands = power[: power.shape[0] // RIPPLE * RIPPLE].unflatten(0, (-1, RIPPLE)).mean(dim=1)  # [F / 8, T]
-    spoken = bands[:, speech] if bool(speech.any()) else bands
+    whole = power.shape[1] // RIPPLE * RIPPLE
+    sums = np.add.reduceat(power[:, :whole], np.arange(0, whole, RIPPLE), axis=1)
+    bands = np.asarray(sums / RIPPLE, np.float32)  # [T, F / 8]
+    spoken = bands[speech] if speech.any() else bands
     return min(CEILING, _above_floor(spoken, bands), SPOKEN * _above_floor(spoken, spoken))
 
 
-def _above_floor(spoken: Tensor, frames: Tensor) -> float:
-    """How far speech `[F / 8, T]` stands above the floor of the bands in some frames, dB, at least 0."""
-    noise = float((torch.quantile(frames, FLOOR, dim=1) * BIAS).sum())
-    signal = max(float(spoken.mean(dim=1).sum()) - noise, 0.0)
+def _above_floor(spoken: Samples, frames: Samples) -> float:
+    """How far speech `[T, F / 8]` stands above the floor of the bands in some frames, dB, at least 0."""
+    (floor,) = quantiles(frames.T, FLOOR)
+    noise = float(np.sum(floor)) * BIAS
+    signal = max(float(np.sum(spoken.mean(axis=0))) - noise, 0.0)
     return max(0.0, 10.0 * math.log10((signal + 1e-12) / (noise + 1e-12)))

@@ -1,18 +1,20 @@
-"""Prosody: how it is said. Pitch, energy and spectral statistics of the speech in a window, through torchaudio."""
+"""Prosody: how it is said. Pitch, energy and spectral statistics of the speech in a window."""
 
-import torch
-from torch import Tensor
-from torchaudio import functional, transforms
+import math
 
+import numpy as np
+from numpy.typing import NDArray
+
+from stream.features import pitch
 from stream.records import AUDIO_RATE
 
 HOP = 160  # samples between frames, 10 ms
 FFT = 512
-PITCH_RATE = 8_000  # Hz; pitch lies far below, and it costs a third of the time at 16 kHz
-PITCH_HOP = 0.02  # seconds
-PITCH_LOW, PITCH_HIGH = 70, 450  # Hz, from a low man's voice to a child's shout
 STEADY = 0.12  # a voiced frame's pitch is this near, relatively, to its neighbours'
 FLOOR = 1e-10
+
+Samples = NDArray[np.float32]
+Mask = NDArray[np.bool_]
 
 PROSODY: tuple[str, ...] = (
     "pitch_median",  # log2 of Hz over 150 Hz, 0 where nothing is voiced
@@ -34,78 +36,106 @@ PROSODY: tuple[str, ...] = (
 )
 
 
-class Prosody:
-    """Prosody of a window. Holds the transforms only: safe to share, deterministic."""
-
-    def __init__(self) -> None:
-        self._spectrogram = transforms.Spectrogram(n_fft=FFT, hop_length=HOP, power=2.0)
-        self._frequency = torch.linspace(0.0, AUDIO_RATE / 2000.0, FFT // 2 + 1).unsqueeze(1)  # kHz, [F, 1]
-
-    def spectrogram(self, samples: Tensor) -> Tensor:
-        """Power `[257, T]` of samples `[n]` at 16 kHz, a frame every 10 ms: `T = n / 160 + 1`."""
-        # reflection at the edges needs more samples than half a frame
-        short = max(0, FFT - samples.numel())
-        return self._spectrogram(torch.nn.functional.pad(samples, (0, short)))
-
-    def measure(self, samples: Tensor, power: Tensor, speech: Tensor) -> Tensor:
-        """The numbers of `PROSODY`, float32 `[16]`; zeros where there is no speech.
-
-        samples: `[n]` at 16 kHz. power: their spectrogram `[257, T]`. speech: bool `[T]`.
-        """
-        if int(speech.sum()) < 3:
-            return torch.zeros(len(PROSODY))
-        rhythm = torch.stack([speech.float().mean(), _pauses(speech)])
-        spoken = power[:, speech] + FLOOR
-        found = torch.cat([self._pitch(samples, speech), _energy(spoken), self._spectrum(spoken), rhythm])
-        return torch.nan_to_num(found, nan=0.0, posinf=0.0, neginf=0.0).clamp(-10.0, 10.0)
-
-    def _pitch(self, samples: Tensor, speech: Tensor) -> Tensor:
-        """Median, spread, slope, restlessness and voiced part, `[5]`. Voiced: speech whose pitch holds still."""
-        low = functional.resample(samples, AUDIO_RATE, PITCH_RATE)
-        if low.numel() < PITCH_RATE // 4:
-            return torch.zeros(5)
-        hertz = functional.detect_pitch_frequency(
-            low, PITCH_RATE, frame_time=PITCH_HOP, win_length=10, freq_low=PITCH_LOW
-        )  # [T / 2]; the search goes on to 3.4 kHz, where it finds what has no pitch
-        octave = torch.log2(hertz.clamp(PITCH_LOW, PITCH_HIGH) / 150.0)
-        index = (torch.arange(octave.numel()) * PITCH_HOP * AUDIO_RATE / HOP).long().clamp(max=speech.numel() - 1)
-        said = speech[index]
-        step = octave.diff().abs()
-        inside = (hertz > PITCH_LOW * 1.02) & (hertz < PITCH_HIGH * 0.98)
-        steady = torch.cat([step[:1], step]).maximum(torch.cat([step, step[-1:]])) < STEADY
-        voiced = said & inside & steady
-        if int(voiced.sum()) < 5:
-            return torch.zeros(5)
-        curve, time = octave[voiced], torch.arange(octave.numel())[voiced] * PITCH_HOP
-        spread = torch.quantile(curve, torch.tensor([0.1, 0.5, 0.9]))
-        centred = time - time.mean()
-        slope = (centred * (curve - curve.mean())).sum() / centred.square().sum().clamp(min=1e-3)
-        part = voiced.sum() / said.sum().clamp(min=1)
-        return torch.stack([spread[1], spread[2] - spread[0], slope, curve.diff().abs().mean(), part])
-
-    def _spectrum(self, spoken: Tensor) -> Tensor:
-        """Centroid, tilt, brightness, flatness and flux of the speech frames, `[6]`."""
-        total = spoken.sum(dim=0)
-        centroid = (spoken * self._frequency).sum(dim=0) / total
-        tilt, bright = (_decibels(spoken[cut:].sum(dim=0) / spoken[:cut].sum(dim=0)).mean() / 20.0 for cut in (32, 96))
-        flatness = (spoken.log10().mean(dim=0) - spoken.mean(dim=0).log10()).mean()
-        flux = (spoken / total).sqrt().diff(dim=1).square().sum(dim=0).mean()
-        return torch.stack([centroid.mean(), centroid.std(), tilt, bright, flatness, flux])
+HANN = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(FFT) / FFT)).astype(np.float32)
+FREQUENCY = np.linspace(0.0, AUDIO_RATE / 2000.0, FFT // 2 + 1, dtype=np.float32)  # kHz
 
 
-def _energy(spoken: Tensor) -> Tensor:
-    """Median, spread and restlessness of the energy of speech frames, `[3]`, in 20 dB."""
+def spectrogram(samples: Samples) -> Samples:
+    """Power `[T, 257]` of samples `[n]` at 16 kHz, a frame every 10 ms: `T = n / 160 + 1`."""
+    # reflection at the edges needs more samples than half a frame
+    padded = np.pad(np.pad(samples, (0, max(0, FFT - len(samples)))), FFT // 2, mode="reflect")
+    spectrum = np.fft.rfft(np.lib.stride_tricks.sliding_window_view(padded, FFT)[::HOP] * HANN)
+    return np.square(spectrum.real) + np.square(spectrum.imag)
+
+
+def prosody(samples: Samples, power: Samples, speech: Mask) -> Samples:
+    """The numbers of `PROSODY`, float32 `[16]`; zeros where there is no speech.
+
+    samples: `[n]` at 16 kHz. power: their spectrogram `[T, 257]`. speech: bool `[T]`.
+    """
+    if np.count_nonzero(speech) < 3:
+        return np.zeros(len(PROSODY), np.float32)
+    spoken = power[speech] + FLOOR
+    total = spoken.sum(axis=1)
+    found = [
+        *_pitch(samples, speech),
+        *_energy(total),
+        *_spectrum(spoken, total),
+        np.mean(speech),
+        _pauses(speech),
+    ]
+    return np.clip(np.nan_to_num(np.array(found, np.float32), nan=0.0, posinf=0.0, neginf=0.0), -10.0, 10.0)
+
+
+def quantiles(values: Samples, *parts: float) -> list[Samples]:
+    """Quantiles over the last axis, between two values in proportion: `np.quantile`, without its half millisecond."""
+    places = [part * (values.shape[-1] - 1) for part in parts]
+    below = [int(place) for place in places]
+    above = [min(place + 1, values.shape[-1] - 1) for place in below]
+    row = np.partition(values, sorted({*below, *above}), axis=-1)
+    return [
+        row[..., low] + (row[..., high] - row[..., low]) * (place - low)
+        for place, low, high in zip(places, below, above, strict=True)
+    ]
+
+
+def _pitch(samples: Samples, speech: Mask) -> list[float]:
+    """Median, spread, slope, restlessness and voiced part. Voiced: speech whose pitch holds still."""
+    if len(samples) < AUDIO_RATE // 4:
+        return [0.0] * 5
+    hertz = pitch.frequencies(samples)
+    octave = np.log2(np.clip(hertz, pitch.LOW, pitch.HIGH) / 150.0)
+    said = speech[np.minimum(_frames(len(octave)), len(speech) - 1)]
+    step = np.abs(np.diff(octave))
+    inside = (hertz > pitch.LOW * 1.02) & (hertz < pitch.HIGH * 0.98)
+    steady = np.maximum(np.concatenate([step[:1], step]), np.concatenate([step, step[-1:]])) < STEADY
+    voiced = said & inside & steady
+    if np.count_nonzero(voiced) < 5:
+        return [0.0] * 5
+    curve, time = octave[voiced], np.flatnonzero(voiced) * (pitch.STEP / AUDIO_RATE)
+    low, middle, high = quantiles(curve, 0.1, 0.5, 0.9)
+    centred = time - time.mean()
+    slope = np.sum(centred * (curve - curve.mean())) / max(float(np.sum(np.square(centred))), 1e-3)
+    part = np.count_nonzero(voiced) / max(1, np.count_nonzero(said))
+    return [float(middle), float(high - low), float(slope), float(np.mean(np.abs(np.diff(curve)))), part]
+
+
+def _frames(count: int) -> NDArray[np.int64]:
+    """The 10 ms frame at which each value of the pitch begins, `[count]`.
+
+    Truncated in single precision, which now and then gives the frame before: so were the features of the training.
+    """
+    seconds = np.arange(count, dtype=np.float32) * np.float32(pitch.STEP / AUDIO_RATE)
+    return (seconds * np.float32(AUDIO_RATE) / np.float32(HOP)).astype(np.int64)
+
+
+def _energy(total: Samples) -> list[float]:
+    """Median, spread and restlessness of the energy of speech frames, in 20 dB. total: power of each, `[T]`."""
     window_gain = FFT * FFT * 0.1875  # of a Hann window: power summed over half the bins, per unit of mean square
-    energy = _decibels(spoken.sum(dim=0) / window_gain) / 20.0
-    low, middle, high = torch.quantile(energy, torch.tensor([0.1, 0.5, 0.9]))
-    return torch.stack([middle, high - low, energy.diff().abs().mean()])
+    energy = np.asarray(_decibels(total / window_gain) / 20, np.float32)
+    low, middle, high = quantiles(energy, 0.1, 0.5, 0.9)
+    return [float(middle), float(high - low), float(np.mean(np.abs(np.diff(energy))))]
 
 
-def _pauses(speech: Tensor) -> Tensor:
+def _spectrum(spoken: Samples, total: Samples) -> list[float]:
+    """Centroid, tilt, brightness, flatness and flux of speech frames `[T, 257]`, whose sums are `total`, `[T]`."""
+    centroid = spoken @ FREQUENCY / total
+    ratios = (spoken[:, cut:].sum(axis=1) / spoken[:, :cut].sum(axis=1) for cut in (32, 96))
+    tilt, bright = (float(np.mean(_decibels(ratio))) / 20 for ratio in ratios)
+    flatness = np.mean(np.mean(_log10(spoken), axis=1) - _log10(total / spoken.shape[1]))
+    shape = np.sqrt(spoken / total[:, None])
+    flux = np.mean(np.sum(np.square(np.diff(shape, axis=0)), axis=1))
+    return [float(np.mean(centroid)), float(np.std(centroid, ddof=1)), tilt, bright, float(flatness), float(flux)]
+
+
+def _pauses(speech: Mask) -> float:
     """Ends of speech inside the window, per second."""
-    ends = (speech[:-1] & ~speech[1:]).sum()
-    return ends / (speech.numel() * HOP / AUDIO_RATE)
+    return np.count_nonzero(speech[:-1] & ~speech[1:]) / (len(speech) * HOP / AUDIO_RATE)
 
 
-def _decibels(ratio: Tensor) -> Tensor:
-    return 10.0 * torch.log10(ratio.clamp(min=FLOOR))
+def _decibels(ratio: Samples) -> Samples:
+    return 10 * _log10(np.maximum(ratio, FLOOR))
+
+
+def _log10(values: Samples) -> Samples:
+    return np.asarray(np.log(values) / math.log(10.0), np.float32)  # numpy's own log10 has no vector instructions

@@ -25,7 +25,7 @@ from ebmc_core.face import EMOTION_OF_LABEL, EMOTIONS, SENTIMENT_OF_EMOTION
 from stream.features.expression import Expression, ExpressionReader, TextureReader
 from stream.features.face import Face, FaceReader, aligned_crop, face_shape, portrait
 from stream.features.picture import Picture, grey
-from stream.features.video import FaceView, face_view
+from stream.features.view import FaceView, face_view
 from stream.prepare.degrade import DEGRADATIONS, framed
 
 Report = Callable[[int, int, str], None]

@@ -24,7 +24,7 @@ from stream.sources.source import source_from
 async def record(count: int) -> list[WindowFeatures]:
     """The first `count` windows of the bundled clip."""
     settings = load_settings()
-    source = source_from("clip", settings.video_rate)
+    source = source_from("clip", settings)
     with load_front_ends(settings, print) as front:
         async with source.open() as media:
             session = Session(source.name, media.kinds, frozenset(), front, settings, WallClock(), patient=True)

@@ -1,13 +1,17 @@
 """Real front ends and the real engine, loaded once."""
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import pytest
 
 from engines.engine import Engine
 from engines.selection import open_engine
 from stream.front_ends import FrontEnds, load_front_ends
+from stream.records import Frame
 from stream.settings import load_settings
+from stream.sources.file import FileSource
 from tests.stream.web import Web, serving
 
 
@@ -24,6 +28,17 @@ def engine() -> Iterator[Engine]:
     settings = load_settings()
     with open_engine("auto", settings.checkpoint) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def clip_frames(clip: Path) -> Sequence[Frame]:
+    """Every frame of the bundled clip."""
+
+    async def read() -> list[Frame]:
+        async with FileSource(str(clip), load_settings()).open() as media:
+            return [frame async for frame in media.frames]
+
+    return asyncio.run(read())
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from stream.errors import SourceError
 from stream.event import SentimentEvent
 from stream.front_ends import FrontEnds
 from stream.pipeline import Run, run
+from stream.recording import Recorder
 from stream.records import AUDIO_RATE, AudioFrame, Frame, VideoFrame
 from stream.settings import Settings
 from stream.sources.source import Media, Source
@@ -35,6 +36,21 @@ class FeedSource:
 
     async def _play(self) -> AsyncGenerator[Frame]:
         for frame in self._frames:
+            yield frame
+        if self._error:
+            raise self._error
+
+
+class LiveFeed(FeedSource):
+    """Plays frames when they are due, as a camera does, and waits for nobody."""
+
+    live = True
+
+    async def _play(self) -> AsyncGenerator[Frame]:
+        clock = WallClock()
+        begin = clock.now()
+        for frame in self._frames:
+            await clock.sleep_until(begin + frame.end)
             yield frame
         if self._error:
             raise self._error
@@ -65,10 +81,11 @@ def play(
     realtime: bool = False,
     clock: Clock | None = None,
     settings: Settings | None = None,
+    record: Recorder | None = None,
 ) -> tuple[list[SentimentEvent], Run]:
     """Run sources through the whole pipeline; their events and what the run found out."""
     sink = Memory()
-    this = Run(front, engine, [sink], clock or WallClock(), settings or Settings(), realtime, without)
+    this = Run(front, engine, [sink], clock or WallClock(), settings or Settings(), realtime, without, record)
     asyncio.run(run(sources, this))
     return sink.events, this
 

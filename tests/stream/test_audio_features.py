@@ -1,5 +1,6 @@
 """Audio features and measured quality on real speech, made worse in known steps."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from stream.features.audio import AudioFrontEnd
 from stream.features.noise import clipping, level
 from stream.features.prosody import PROSODY
 from stream.records import AudioFrame, ModalityFeatures, State, Window
+from stream.ring import SoundRing
 from stream.speech.vad import SpeechChunk, VoiceActivity
 from tests.stream.speech_clips import Samples, noise, noisy, read_sound, recogniser
 
@@ -158,7 +160,100 @@ def test_a_higher_voice_has_a_higher_pitch(front: AudioFrontEnd, windows: list[S
 
 
 def test_level_and_clipping_by_hand() -> None:
-    square = torch.tensor([0.1, -0.1] * 50)
+    square = np.array([0.1, -0.1] * 50, np.float32)
     assert level(square) == pytest.approx(-20.0) and clipping(square) == 0.0
-    assert clipping(torch.tensor([1.0, -1.0, 0.5, 0.0])) == 0.5
-    assert level(torch.zeros(5)) == -120.0 and level(torch.zeros(0)) == -120.0
+    assert clipping(np.array([1.0, -1.0, 0.5, 0.0], np.float32)) == 0.5
+    assert level(np.zeros(5, np.float32)) == -120.0 and level(np.zeros(0, np.float32)) == -120.0
+
+
+def streamed(front: AudioFrontEnd, frames: Sequence[AudioFrame], ends: Sequence[float]) -> list[ModalityFeatures]:
+    """The windows of a live stream that close at `ends`, each with what had been received by then."""
+    ring, activity, chunks = SoundRing(60.0), VoiceActivity(), list[SpeechChunk]()
+    waiting, found = list(frames), list[ModalityFeatures]()
+    for end in ends:
+        while waiting and waiting[0].pts < end:
+            frame = waiting.pop(0)
+            ring.push(frame)
+            chunks += activity.push(frame)
+        window = Window("test", 0, end - 4.0, end)
+        sound = ring.stretch(window.start, end)
+        inside = [chunk for chunk in chunks if chunk.end > window.start and chunk.start < end]
+        found.append(front.window(sound.samples, inside, window, start=sound.start, newest=sound.newest))
+    return found
+
+
+def framed(samples: Samples) -> list[AudioFrame]:
+    return [AudioFrame(first / RATE, samples[first : first + 320]) for first in range(0, len(samples), 320)]
+
+
+def test_sound_that_stops_coming_is_missing_and_comes_back(front: AudioFrontEnd, clip: Path) -> None:
+    """frames ####____######  and  #### ####: half a second without any is too long, a hole of 0.2 s is not."""
+    speech = framed(read_sound(clip)[: 12 * RATE])
+    gone = [frame for frame in speech if not 5.0 <= frame.pts < 8.0]
+    ends = [4.5, 5.2, 5.5, 6.0, 8.0, 8.5, 9.0, 9.5]
+    found = streamed(front, gone, ends)
+    reasons = [None if one.present else one.reason for one in found]
+    assert reasons[:5] == [None, None, "no sound for 0.5 s", "no sound for 1.0 s", "no sound for 3.0 s"]
+    assert reasons[6:] == [None, None]  # within two windows of its return
+    hole = [frame for frame in speech if not 5.0 <= frame.pts < 5.2]
+    assert all(one.present for one in streamed(front, hole, [5.2, 5.5, 6.0]))
+
+
+def test_a_microphone_that_is_muted_is_missing_and_comes_back(front: AudioFrontEnd, clip: Path) -> None:
+    """speech ####0000000000000000####, for longer than a window"""
+    samples = read_sound(clip)[: 16 * RATE].copy()
+    samples[5 * RATE : 10 * RATE] = 0.4 / 32768
+    found = streamed(front, framed(samples), [5.0, 5.2, 5.5, 6.0, 9.5, 10.5, 11.0])
+    reasons = [None if one.present else one.reason for one in found]
+    assert reasons[:5] == [None, None, "muted for 0.5 s", "muted for 1.0 s", "muted for 4.0 s"]
+    assert reasons[6] is None and not found[3].values.any()
+
+
+def test_a_quiet_room_is_not_muted(front: AudioFrontEnd, clip: Path) -> None:
+    """One step of a 16-bit converter is the quietest noise that a microphone which is on can make."""
+    samples = read_sound(clip)[: 8 * RATE].copy()
+    samples[5 * RATE :] = np.random.default_rng(0).choice([-1, 0, 1], 3 * RATE).astype(np.float32) / 32768
+    assert [one.reason for one in streamed(front, framed(samples), [6.0, 7.0])] == [None, None]
+
+
+def test_a_window_that_did_not_wait_for_its_sound_is_missing(front: AudioFrontEnd, windows: list[Samples]) -> None:
+    chunks, window = VoiceActivity().push(AudioFrame(0.0, windows[1])), Window("test", 0, 0.0, 4.0)
+    found = front.window(windows[1], chunks, window, newest=3.8, dropped=True)
+    assert (found.state, found.reason) == (State.MISSING, "no sound for 0.2 s")
+    assert front.window(windows[1][:0], [], window, dropped=True).reason == "no sound"
+
+
+def test_the_end_of_a_source_is_not_a_sound_that_stopped(front: AudioFrontEnd, windows: list[Samples]) -> None:
+    """A clip of 2.5 s has one window of 4 s."""
+    samples = windows[1][: 5 * RATE // 2]
+    chunks, window = VoiceActivity().push(AudioFrame(0.0, samples)), Window("test", 0, 0.0, 4.0)
+    whole = front.window(samples, chunks, window, start=0.0, newest=2.5, ended=2.5)
+    assert whole.present and prosody(whole)["voiced"] > 0.3
+    assert front.window(samples, chunks, window, start=0.0, newest=2.5).reason == "no sound for 1.5 s"
+    assert front.window(samples, chunks, window, start=0.0, newest=2.5, ended=3.2).reason == "no sound for 0.7 s"
+
+
+def test_gain_costs_no_quality_until_there_is_no_signal(front: AudioFrontEnd, windows: list[Samples]) -> None:
+    clean = heard(front, windows[1]).quality
+    for decibels in (-6, -12, -20, -30):
+        softer = windows[1] * np.float32(10 ** (decibels / 20))
+        assert heard(front, softer).quality == pytest.approx(clean, abs=0.05), decibels
+    assert heard(front, windows[1] * np.float32(1e-3)).reason == "silence"
+
+
+@pytest.mark.parametrize("kind", ["pink", "babble"])
+def test_quality_falls_while_noise_comes_and_is_back_when_it_has_gone(
+    front: AudioFrontEnd, clip: Path, windows: list[Samples], kind: str
+) -> None:
+    """noise ____########____ over the same four seconds of speech, heard again and again"""
+    speech = np.tile(windows[1], 5)
+    other = read_sound(clip)[11 * RATE : 19 * RATE]
+    voices = np.sum([np.roll(other, shift * 7919) * (-1) ** shift for shift in range(16)], axis=0)
+    sound = noise("pink", 8 * RATE) if kind == "pink" else voices / np.sqrt(np.mean(np.square(voices)))
+    worse = speech.copy()
+    worse[6 * RATE : 14 * RATE] += sound.astype(np.float32) * np.float32(np.sqrt(np.mean(np.square(speech))))  # 0 dB
+    ends = [4.0, 7.0, 9.0, 12.0, 16.0, 18.0, 20.0]
+    found = [one.quality for one in streamed(front, framed(worse), ends)]
+    clean = [one.quality for one in streamed(front, framed(speech), ends)]
+    assert found[0] == clean[0] and found[-1] == pytest.approx(clean[-1], abs=0.02)
+    assert clean[1] > found[1] > found[2] > found[3] and found[3] < 0.5 < found[5]

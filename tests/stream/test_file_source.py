@@ -12,6 +12,7 @@ from av.video.frame import VideoFrame as EncodedVideo
 from ebmc_core.modality import Modality
 from stream.errors import SourceError
 from stream.records import AudioFrame, VideoFrame
+from stream.settings import Settings
 from stream.sources.file import FileSource
 from stream.sources.source import source_from
 
@@ -159,7 +160,7 @@ def test_damage_inside_a_file_is_passed_over(clip: Path, tmp_path: Path) -> None
 
 def test_an_unknown_scheme_names_those_that_exist() -> None:
     with pytest.raises(SourceError, match="file:"):
-        source_from("gopher://host/clip", 10)
+        source_from("gopher://host/clip", Settings())
 
 
 def test_a_source_closes_when_it_is_left_early(clip: Path) -> None:

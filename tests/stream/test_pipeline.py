@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,22 +17,16 @@ from stream.event import SentimentEvent
 from stream.front_ends import FrontEnds
 from stream.records import AUDIO_RATE, AudioFrame, Frame, ModalityFeatures, State, VideoFrame
 from stream.settings import Settings
-from stream.sources.file import FileSource
 from tests.stream.feeds import FeedSource, interleave, pictures, play, sound, substance
 
 TEXT, AUDIO, VIDEO = MODALITIES
 slow = settings(max_examples=6, deadline=None, suppress_health_check=list(HealthCheck))
 
 
-@pytest.fixture(scope="module")
-def frames(clip: Path) -> list[Frame]:
+@pytest.fixture
+def frames(clip_frames: Sequence[Frame]) -> Sequence[Frame]:
     """Every frame of the bundled clip."""
-
-    async def read() -> list[Frame]:
-        async with FileSource(str(clip), 10).open() as media:
-            return [frame async for frame in media.frames]
-
-    return asyncio.run(read())
+    return clip_frames
 
 
 def until(frames: Sequence[Frame], end: float, kind: type[Frame] | None = None) -> list[Frame]:
@@ -51,7 +44,7 @@ def noise_picture(seed: int, shape: tuple[int, int] = (48, 64)) -> np.ndarray:
 @slow
 @given(st.integers(0, 2**31), st.sampled_from([(48, 64), (1, 1), (288, 360)]))
 def test_the_pixels_of_a_masked_video_change_no_bit(
-    front: FrontEnds, engine: Engine, frames: list[Frame], seed: int, shape: tuple[int, int]
+    front: FrontEnds, engine: Engine, frames: Sequence[Frame], seed: int, shape: tuple[int, int]
 ) -> None:
     heard = until(frames, 5.5)
     other = [VideoFrame(f.pts, noise_picture(seed, shape)) if isinstance(f, VideoFrame) else f for f in heard]
@@ -64,7 +57,7 @@ def test_the_pixels_of_a_masked_video_change_no_bit(
 @slow
 @given(st.integers(0, 2**31), st.integers(0, 2**31))
 def test_the_pixels_of_a_window_without_a_face_change_no_score(
-    front: FrontEnds, engine: Engine, frames: list[Frame], one: int, two: int
+    front: FrontEnds, engine: Engine, frames: Sequence[Frame], one: int, two: int
 ) -> None:
     heard = until(frames, 4.5, AudioFrame)
     scores = []
@@ -76,7 +69,7 @@ def test_the_pixels_of_a_window_without_a_face_change_no_score(
     assert scores[0] == scores[1]
 
 
-def test_the_same_frames_give_the_same_events_twice(front: FrontEnds, engine: Engine, frames: list[Frame]) -> None:
+def test_the_same_frames_give_the_same_events_twice(front: FrontEnds, engine: Engine, frames: Sequence[Frame]) -> None:
     some = until(frames, 9.0)
     once, twice = (play([FeedSource(some)], front, engine)[0] for _ in range(2))
     assert substance(once) == substance(twice)
@@ -95,7 +88,7 @@ def test_nothing_there_is_unknown_and_still_one_event_a_window(front: FrontEnds,
         assert "black" in (event.modalities[VIDEO].reason or "")
 
 
-def test_a_frozen_picture_loses_its_trust(front: FrontEnds, engine: Engine, frames: list[Frame]) -> None:
+def test_a_frozen_picture_loses_its_trust(front: FrontEnds, engine: Engine, frames: Sequence[Frame]) -> None:
     # picture  |moves 0-4 |frozen 4 ........ 9|
     # windows            [4    8] holds nothing but the frozen picture
     still = next(f.image for f in frames if isinstance(f, VideoFrame) and f.pts >= 4.0)
@@ -108,7 +101,7 @@ def test_a_frozen_picture_loses_its_trust(front: FrontEnds, engine: Engine, fram
     assert events[-1].sentiment.score is not None
 
 
-def test_noise_on_the_sound_lowers_its_trust(front: FrontEnds, engine: Engine, frames: list[Frame]) -> None:
+def test_noise_on_the_sound_lowers_its_trust(front: FrontEnds, engine: Engine, frames: Sequence[Frame]) -> None:
     rng = np.random.default_rng(3)
     heard = [f for f in until(frames, 8.0, AudioFrame) if isinstance(f, AudioFrame)]
     level = float(np.sqrt(np.mean(np.concatenate([f.samples for f in heard]) ** 2)))
@@ -125,7 +118,7 @@ def test_noise_on_the_sound_lowers_its_trust(front: FrontEnds, engine: Engine, f
 
 
 @pytest.mark.parametrize("kept", [AudioFrame, VideoFrame])
-def test_one_kind_of_frames_alone(front: FrontEnds, engine: Engine, frames: list[Frame], kept: type[Frame]) -> None:
+def test_one_kind_of_frames_alone(front: FrontEnds, engine: Engine, frames: Sequence[Frame], kept: type[Frame]) -> None:
     events, _ = play([FeedSource(until(frames, 6.0, kept))], front, engine)
     check_order(events)
     assert all(event.sentiment.score is not None for event in events)
@@ -134,7 +127,9 @@ def test_one_kind_of_frames_alone(front: FrontEnds, engine: Engine, frames: list
 
 
 @pytest.mark.parametrize("off", MODALITIES)
-def test_a_modality_can_be_switched_off(front: FrontEnds, engine: Engine, frames: list[Frame], off: Modality) -> None:
+def test_a_modality_can_be_switched_off(
+    front: FrontEnds, engine: Engine, frames: Sequence[Frame], off: Modality
+) -> None:
     events, _ = play([FeedSource(until(frames, 5.0))], front, engine, without=frozenset({off}))
     for event in events:
         assert event.trust[off] == 0
@@ -144,7 +139,7 @@ def test_a_modality_can_be_switched_off(front: FrontEnds, engine: Engine, frames
 
 
 def test_sound_that_is_not_a_number_is_missing_and_nothing_stops(
-    front: FrontEnds, engine: Engine, frames: list[Frame]
+    front: FrontEnds, engine: Engine, frames: Sequence[Frame]
 ) -> None:
     bad = sound(np.full(5 * AUDIO_RATE, np.nan))
     events, _ = play([FeedSource(interleave(bad, until(frames, 5.0, VideoFrame)))], front, engine)
@@ -153,7 +148,7 @@ def test_sound_that_is_not_a_number_is_missing_and_nothing_stops(
 
 
 def test_a_front_end_that_fails_takes_only_its_own_modality(
-    front: FrontEnds, engine: Engine, frames: list[Frame], monkeypatch: pytest.MonkeyPatch
+    front: FrontEnds, engine: Engine, frames: Sequence[Frame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(*_: object) -> None:
         raise RuntimeError("injected")
@@ -169,7 +164,7 @@ def test_a_front_end_that_fails_takes_only_its_own_modality(
 
 
 def test_features_that_are_not_finite_are_missing(
-    front: FrontEnds, engine: Engine, frames: list[Frame], monkeypatch: pytest.MonkeyPatch
+    front: FrontEnds, engine: Engine, frames: Sequence[Frame], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     window = front.audio.window
 
@@ -190,14 +185,14 @@ def test_one_pixel_is_enough_for_a_video(front: FrontEnds, engine: Engine) -> No
     assert {event.sentiment.label for event in events} == {"unknown"}
 
 
-def test_what_came_before_a_source_broke_is_reported(front: FrontEnds, engine: Engine, frames: list[Frame]) -> None:
+def test_what_came_before_a_source_broke_is_reported(front: FrontEnds, engine: Engine, frames: Sequence[Frame]) -> None:
     broken = FeedSource(until(frames, 6.0), error=SourceError("the file ends early"))
     events, this = play([broken], front, engine)
     assert len(events) == 5
     assert [str(error) for error in this.broken] == ["the file ends early"]
 
 
-def test_a_broken_source_does_not_stop_the_others(front: FrontEnds, engine: Engine, frames: list[Frame]) -> None:
+def test_a_broken_source_does_not_stop_the_others(front: FrontEnds, engine: Engine, frames: Sequence[Frame]) -> None:
     broken = FeedSource(until(frames, 1.0), "a", SourceError("gone"))
     whole = FeedSource(until(frames, 6.0), "b")
     events, this = play([broken, whole], front, engine)
@@ -206,7 +201,9 @@ def test_a_broken_source_does_not_stop_the_others(front: FrontEnds, engine: Engi
     assert len([event for event in events if event.window.stream == "b"]) == 5
 
 
-def test_streams_side_by_side_are_as_if_they_were_alone(front: FrontEnds, engine: Engine, frames: list[Frame]) -> None:
+def test_streams_side_by_side_are_as_if_they_were_alone(
+    front: FrontEnds, engine: Engine, frames: Sequence[Frame]
+) -> None:
     one, two = until(frames, 6.0), [f for f in frames if 14.5 <= f.pts < 20]
     both, _ = play([FeedSource(one, "a"), FeedSource(two, "b")], front, engine)
     for name, feed in (("a", one), ("b", two)):
@@ -218,7 +215,7 @@ def test_streams_side_by_side_are_as_if_they_were_alone(front: FrontEnds, engine
             assert left.sentiment.score == pytest.approx(right.sentiment.score, abs=1e-3)
 
 
-def test_the_window_and_the_hop_can_be_set(front: FrontEnds, engine: Engine, frames: list[Frame]) -> None:
+def test_the_window_and_the_hop_can_be_set(front: FrontEnds, engine: Engine, frames: Sequence[Frame]) -> None:
     events, _ = play([FeedSource(until(frames, 6.0))], front, engine, settings=Settings(window=2.0, hop=1.0))
     assert [(e.window.start, e.window.end) for e in events] == [(0, 2), (1, 3), (2, 4), (3, 5), (4, 6)]
 
@@ -237,7 +234,7 @@ class PacedClock:
         await asyncio.sleep(0)
 
 
-def test_real_time_waits_for_the_timestamps(front: FrontEnds, engine: Engine, frames: list[Frame]) -> None:
+def test_real_time_waits_for_the_timestamps(front: FrontEnds, engine: Engine, frames: Sequence[Frame]) -> None:
     clock = PacedClock()
     events, _ = play([FeedSource(until(frames, 6.0, VideoFrame))], front, engine, realtime=True, clock=clock)
     check_order(events)

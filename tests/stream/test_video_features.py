@@ -20,7 +20,9 @@ from stream.errors import WeightsError
 from stream.features.expression import TextureReader
 from stream.features.face import POSE, FaceReader, aligned_crop, face_shape
 from stream.features.picture import Stillness, analysed, grey, noise_level
-from stream.features.video import WIDTH, FaceObservation, FaceView, VideoFrontEnd, video_features
+from stream.features.video import WIDTH, FaceObservation, VideoFrontEnd
+from stream.features.video_window import video_features
+from stream.features.view import FaceView
 from stream.records import State, VideoFrame, Window
 
 Picture = NDArray[np.uint8]
@@ -66,7 +68,7 @@ def test_a_face_is_found_and_described(seen: list[FaceObservation]) -> None:
     for one in seen:
         assert one.found and one.faces == 1 and not one.frozen
         assert one.values.shape == (WIDTH,) and one.values.dtype == np.float32 and np.isfinite(one.values).all()
-        assert one.quality > 0.6 and 100 < one.size < 288
+        assert one.view is not None and one.quality > 0.6 and 100 < one.view.size < 288
         assert one.box is not None and 0 <= one.box[0] < one.box[2] <= 1 and 0 <= one.box[1] < one.box[3] <= 1
 
 
@@ -132,7 +134,7 @@ def test_a_large_picture_says_what_a_small_one_says(landmarker: Path, smiling: l
     large = observed(landmarker, shown, lambda image: np.asarray(cv2.resize(image, None, fx=10, fy=10), np.uint8))
     assert max(analysed(large_image).shape[0] for large_image in [np.zeros((2880, 3600, 3), np.uint8)]) <= 960
     for one, ten in zip(small, large, strict=True):
-        assert ten.found and ten.size == pytest.approx(10 * one.size, rel=0.1)
+        assert one.view and ten.view and ten.view.size == pytest.approx(10 * one.view.size, rel=0.1)
         assert np.abs(ten.values[:BLENDSHAPES] - one.values[:BLENDSHAPES]).mean() < 0.05
 
 
@@ -229,8 +231,13 @@ def test_a_clear_face_is_ok(seen: list[FaceObservation]) -> None:
 
 
 def test_no_picture_is_missing() -> None:
-    window = video_features([], WINDOW, last_face=-1.5)
-    assert (window.state, window.reason, window.quality, window.age) == (State.MISSING, "no picture", 0.0, 5.5)
+    window = video_features([], WINDOW, last_face=-1.5, last_picture=-1.0)
+    assert (window.state, window.reason, window.quality, window.age) == (
+        State.MISSING,
+        "no picture for 5.0 s",
+        0.0,
+        5.5,
+    )
     assert not window.values.any() and not window.present
 
 
@@ -258,23 +265,25 @@ def test_pictures_without_a_face_are_missing(landmarker: Path, media: Path) -> N
     assert (window.state, window.reason) == (State.MISSING, "no face")
 
 
-def frozen_from(shown: list[VideoFrame], start: float) -> list[VideoFrame]:
-    """The same pictures, but from `start` on the camera repeats its last one."""
+def frozen_between(shown: list[VideoFrame], start: float, end: float) -> list[VideoFrame]:
+    """The same pictures, but from `start` to `end` the camera repeats the last one before."""
     last = next(frame for frame in reversed(shown) if frame.pts <= start)
-    return [frame if frame.pts <= start else VideoFrame(frame.pts, last.image) for frame in shown]
+    return [VideoFrame(frame.pts, last.image) if start < frame.pts < end else frame for frame in shown]
 
 
-def test_a_frozen_camera_loses_quality_the_longer_it_is_frozen(landmarker: Path, smiling: list[VideoFrame]) -> None:
-    """Frozen for     0    1.2  2.0  3.0  4.0 s of 4"""
+def test_a_camera_that_was_frozen_has_less_quality_the_longer_it_was(
+    landmarker: Path, smiling: list[VideoFrame]
+) -> None:
+    """Frozen for     0    1.0  2.0  3.0 s, and live again for the last 0.6 of 4 s"""
     windows = [
-        video_features(observed(landmarker, frozen_from(smiling, 4.0 - seconds), lambda image: image), WINDOW)
-        for seconds in (0.0, 1.2, 2.0, 3.0)
+        video_features(observed(landmarker, frozen_between(smiling, 3.4 - seconds, 3.4), lambda image: image), WINDOW)
+        for seconds in (0.0, 1.0, 2.0, 3.0)
     ]
     falling = [window.quality for window in windows]
     assert all(better > worse for better, worse in pairwise(falling)), falling
-    assert windows[-1].state in (State.DEGRADED, State.STALE) and windows[-1].reason
-    before = observed(landmarker, [replace(smiling[0], pts=-2.0), *frozen_from(smiling, 0.0)], lambda image: image)
-    whole = video_features(before, WINDOW)
+    assert windows[-1].state is State.DEGRADED and windows[-1].reason
+    before = [replace(smiling[0], pts=-2.0), *frozen_between(smiling, 0.0, 9.0)]
+    whole = video_features(observed(landmarker, before, lambda image: image), WINDOW)
     assert (whole.state, whole.reason, whole.quality) == (State.MISSING, "picture is frozen", 0.0)
     assert whole.age >= 4.0
 
@@ -291,22 +300,25 @@ def test_a_person_who_sits_still_is_not_frozen(landmarker: Path, media: Path) ->
     assert not any(one.frozen for one in observed(landmarker, shown, lambda image: image))
 
 
-def test_a_face_in_part_of_the_window_is_degraded(seen: list[FaceObservation]) -> None:
-    """face for  0 .. 1.2 s: stale;  2.8 .. 4 s: degraded;  the last 0.6 s only: missing"""
+def test_the_end_of_the_window_decides(seen: list[FaceObservation]) -> None:
+    """face for  0 .. 1.2 s: missing, or stale if nothing came after;  2.8 .. 4 s: degraded;  3.4 .. 4 s: hardly any"""
 
     def lost(one: FaceObservation) -> FaceObservation:
-        return replace(one, found=False, values=np.zeros(WIDTH, np.float32), faces=0, view=None, box=None)
+        return replace(one, seen=())
 
     early = video_features([one if one.pts < 1.2 else lost(one) for one in seen], WINDOW)
+    ended = video_features([one for one in seen if one.pts < 1.2], WINDOW, followed=False)
     late = video_features([one if one.pts >= 2.8 else lost(one) for one in seen], WINDOW)
     glimpse = video_features([one if one.pts >= 3.4 else lost(one) for one in seen], WINDOW)
-    assert early.state is State.STALE and early.reason == f"no face for {early.age:.1f} s" and early.quality < 0.2
+    assert early.state is State.MISSING and early.reason == f"no face for {early.age:.1f} s"
+    assert ended.state is State.STALE and ended.reason == f"no face for {ended.age:.1f} s" and ended.quality < 0.5
     assert late.state is State.DEGRADED and late.reason == "face in 30% of the pictures" and late.present
-    assert glimpse.state is State.MISSING and not glimpse.present
+    assert glimpse.state is State.DEGRADED and 0 < glimpse.quality < late.quality
 
 
 def test_better_views_weigh_more(seen: list[FaceObservation]) -> None:
-    good, bad = seen[0], replace(seen[1], view=FaceView(20.0, 0.12, 0.05, 0.02, 0.5, 1.0))
+    dim = replace(seen[1].seen[0], view=FaceView(20.0, 0.12, 0.05, 0.02, 0.5, 1.0))
+    good, bad = replace(seen[0], pts=3.6), replace(seen[1], pts=3.8, seen=(dim,))
     values = video_features([good, bad], WINDOW).values
     assert np.abs(values - good.values).max() <= 0.01 * np.abs(good.values - bad.values).max() + 1e-6
 

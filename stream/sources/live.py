@@ -1,0 +1,182 @@
+"""Live sources: watched, given up when they hang, opened anew when they are lost; the stream goes on all the while."""
+
+import logging
+import time
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+
+from ebmc_core.modality import Modality
+from stream.errors import SourceError, SourceLost
+from stream.records import AudioFrame, Frame
+from stream.settings import Settings
+from stream.sources.backoff import Backoff
+from stream.sources.buffer import LiveBuffer
+from stream.sources.connection import Connection, Gate, Input, Origin
+from stream.sources.source import Condition, Link, Media
+
+log = logging.getLogger(__name__)
+
+TICK = 0.1  # seconds between two looks at whether the source hangs
+HUNG = 4  # threads of one input that may hang at once; no more are begun until one of them has ended
+LEAVING = 0.3  # seconds that threads may take to close what they read; they are left behind after that
+
+
+class Line:
+    """One input through all of its connections. Belongs to the event loop; nothing in it waits.
+
+    away: since when it is lost, on the wall clock, None while it is there.
+    """
+
+    def __init__(self, source: Input, buffer: LiveBuffer, origin: Origin, settings: Settings) -> None:
+        self.input, self._buffer, self._settings = source, buffer, settings
+        self.gate = Gate(origin)
+        self.away: float | None = None
+        self.reconnects = 0
+        self.last: str | None = None
+        self._backoff = Backoff(settings.reconnect_wait, settings.reconnect_most)
+        self._retry = 0.0
+        self._hung: list[Connection] = []
+        self.connection: Connection | None = self._connect()
+
+    def step(self, now: float) -> None:
+        """Look at the connection; give it up, or try again, if it is time. Raises `SourceLost`."""
+        self._hung = [old for old in self._hung if old.running]
+        connection = self.connection
+        if connection is None:
+            if now >= self._retry and len(self._hung) < HUNG:
+                self.connection = self._connect()
+        elif trouble := self.trouble(now):
+            self._lose(connection, trouble, now)
+        elif connection.packets and self.away is not None:
+            log.info("%s is back after %.1f s", self.input.called, now - self.away)
+            self.away, self.reconnects = None, self.reconnects + 1
+        elif connection.packets and now - connection.begun > self._settings.reconnect_most:
+            self._backoff.reset()
+        limit = self._settings.gone_after
+        if self.away is not None and limit is not None and now - self.away > limit:
+            raise SourceLost(f"{self.input.called}: is away for {now - self.away:.0f} s ({self.last}); giving it up")
+
+    def trouble(self, now: float) -> str | None:
+        """What is wrong with the connection, if anything is."""
+        connection, settings = self.connection, self._settings
+        if connection is None or connection.failure is not None:
+            return connection.failure if connection else None
+        if connection.kinds is None:
+            slow = now - connection.begun > settings.open_timeout
+            return (
+                f"{self.input.called}: no answer within {settings.open_timeout:g} s; {self.input.hint}"
+                if slow
+                else None
+            )
+        return (
+            f"nothing came for {settings.read_timeout:g} s" if now - connection.last > settings.read_timeout else None
+        )
+
+    def leave(self) -> None:
+        """Abandon the connection."""
+        if self.connection:
+            self.connection.abandon()
+
+    @property
+    def running(self) -> bool:
+        """Whether the thread of the connection still reads."""
+        return self.connection is not None and self.connection.failure is None
+
+    def _connect(self) -> Connection:
+        timeout = (self._settings.open_timeout, self._settings.read_timeout)
+        connection = Connection(self.input, self.gate, self._buffer, self._settings.video_rate, timeout)
+        connection.start()
+        return connection
+
+    def _lose(self, connection: Connection, trouble: str, now: float) -> None:
+        connection.abandon()
+        self._hung.append(connection)
+        self.connection, self._retry = None, now + self._backoff.next()
+        if self.away is None:
+            self.away, self.last = now, trouble
+            log.warning("%s is lost (%s); trying to get it back", self.input.called, trouble)
+
+
+class LiveSource:
+    """One stream from one or more inputs, each of which may go and come back on its own.
+
+    Sound comes in frames of 32 ms, pictures as they are decoded, `settings.video_rate` per second at most.
+    """
+
+    live = True
+
+    def __init__(self, name: str, inputs: Sequence[Input], settings: Settings) -> None:
+        self.name = name
+        self._inputs, self._settings = inputs, settings
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[Media]:
+        """Open all inputs. Raises `SourceError` when one cannot be opened; what is lost later is waited for."""
+        condition, origin = Condition(), Origin()
+        buffer = LiveBuffer(self._settings.live_buffer, condition)
+        buffer.attach()
+        lines = [Line(source, buffer, origin, self._settings) for source in self._inputs]
+        try:
+            kinds = await _kinds(lines, buffer)
+            yield Media(kinds, None, _frames(lines, kinds, buffer, condition), condition)
+        finally:
+            buffer.close()
+            for line in lines:
+                line.leave()
+            await _ended(lines, buffer)
+
+
+async def _kinds(lines: Sequence[Line], buffer: LiveBuffer) -> frozenset[Modality]:
+    """What the inputs have, once all of them are open."""
+    while True:
+        opened = [line.connection.kinds if line.connection else None for line in lines]
+        if trouble := next((why for line in lines if (why := line.trouble(time.monotonic()))), None):
+            raise SourceError(trouble)
+        if all(opened):
+            return frozenset(kind for kinds in opened for kind in kinds or ())
+        await buffer.pause(TICK)
+
+
+async def _frames(
+    lines: Sequence[Line], kinds: frozenset[Modality], buffer: LiveBuffer, condition: Condition
+) -> AsyncGenerator[Frame]:
+    while True:
+        frames = await buffer.take(TICK)
+        now = time.monotonic()
+        for line in lines:
+            line.step(now)
+        _report(lines, condition)
+        for frame in frames:
+            if (Modality.AUDIO if isinstance(frame, AudioFrame) else Modality.VIDEO) in kinds:
+                yield frame
+            else:  # it came back as something else
+                condition.dropped["new kind"] += 1
+
+
+def _report(lines: Sequence[Line], condition: Condition) -> None:
+    away = [line for line in lines if line.away is not None]
+    condition.state = Link.WAITING if away else Link.OPEN
+    condition.last = next((line.last for line in (*away, *lines) if line.last), None)
+    condition.reconnects = sum(line.reconnects for line in lines)
+    clocks = [line.gate.read() for line in lines]
+    condition.gaps = condition.reconnects + sum(clock.jumps for clock in clocks)
+    condition.origin = next((clock.origin for clock in clocks if clock.origin is not None), None)
+    for why in ("settling", "overlap"):
+        if count := sum(clock.dropped[why] for clock in clocks):
+            condition.dropped[why] = count
+    if len(lines) == 1:
+        condition.skew = clocks[0].skew
+    else:
+        drifts = {
+            kind: clock.drift
+            for line, clock in zip(lines, clocks, strict=True)
+            for kind in (line.connection.kinds if line.connection else None) or ()
+        }
+        condition.skew = drifts.get(Modality.VIDEO, 0.0) - drifts.get(Modality.AUDIO, 0.0)
+
+
+async def _ended(lines: Sequence[Line], buffer: LiveBuffer) -> None:
+    """Give the threads a moment to close what they read; one that hangs is left behind."""
+    until = time.monotonic() + LEAVING
+    while any(line.running for line in lines) and (left := until - time.monotonic()) > 0:
+        await buffer.pause(left)

@@ -1,0 +1,95 @@
+"""Sources on a network: RTSP, RTMP, SRT, UDP, HTTP and HLS, through FFmpeg's protocols."""
+
+import re
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from urllib.parse import urlsplit, urlunsplit
+
+from stream.errors import SourceError
+from stream.settings import Settings
+from stream.sources.connection import Input
+from stream.sources.decoding import open_container
+from stream.sources.live import LiveSource
+from stream.sources.reading import read_recording
+from stream.sources.recording import Recording
+from stream.sources.source import Media
+
+WEB = ("http", "https")  # what these serve may be a finished recording
+LOW_DELAY = {"fflags": "nobuffer", "flags": "low_delay", "analyzeduration": "1000000", "probesize": "500000"}
+OPTIONS: dict[str, dict[str, str]] = {
+    "rtsp": {"rtsp_flags": "prefer_tcp"},  # packets that UDP loses are pictures that tear
+    "rtsps": {"rtsp_transport": "tcp"},
+    "http": {"live_start_index": "-1"},  # HLS: the newest segment; FFmpeg's own choice is three segments old
+    "https": {"live_start_index": "-1"},
+    "udp": {"overrun_nonfatal": "1"},
+}
+HINTS = {
+    "rtsp": "is the camera on, the path right, and user:password@ in front of the host if it asks for one?",
+    "rtsps": "is the camera on, the path right, and user:password@ in front of the host if it asks for one?",
+    "udp": "is anything sending to this address and port?",
+    "srt": "is the sender on, and is this FFmpeg built with SRT?",
+}
+HINT = "is the server on and the address right?"
+
+
+class NetworkSource:
+    """A stream at an address. Opened again for as long as it takes when it is lost.
+
+    A web address of a finished recording (it has a duration) is read like a file, from its first frame to its last, and
+    not opened again; `live` says which it is, once it is open.
+    """
+
+    def __init__(self, uri: str, settings: Settings) -> None:
+        parts = urlsplit(uri)
+        if not parts.hostname and parts.scheme != "udp":
+            raise SourceError(f"{redacted(uri)}: names no host; write {parts.scheme}://HOST/PATH")
+        self.live = True
+        self.name = named(uri)
+        self._uri, self._settings, self._scheme = uri, settings, parts.scheme
+        self._called, self._hint = redacted(uri), HINTS.get(parts.scheme, HINT)
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[Media]:
+        """Open it. Raises `SourceError` when nothing answers, or what answers has neither sound nor pictures."""
+        if self._scheme in WEB:
+            try:
+                async with read_recording(self.name, self._recording) as media:
+                    self.live = False
+                    yield media
+                    return
+            except _NotFinished:
+                self.live = True
+        options = LOW_DELAY | OPTIONS.get(self._scheme, {})
+        source = Input(self._called, self._uri, self._hint, options=options)
+        async with LiveSource(self.name, [source], self._settings).open() as media:
+            yield media
+
+    def _recording(self) -> Recording:
+        timeout = (self._settings.open_timeout, self._settings.read_timeout)
+        container = open_container(self._called, self._uri, self._hint, timeout=timeout)
+        if not container.duration:
+            container.close()
+            raise _NotFinished
+        return Recording(self._called, container, self._settings.video_rate)
+
+
+class _NotFinished(Exception):
+    """What the address serves has no end: it is live."""
+
+
+def redacted(uri: str) -> str:
+    """The address without the password in it."""
+    parts = urlsplit(uri)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
+
+
+def named(uri: str) -> str:
+    """A stream id: host and path in letters, digits, dots and dashes."""
+    parts = urlsplit(uri)
+    where = parts.hostname or f"{parts.scheme}-{parts.netloc.rpartition(':')[2]}"
+    return re.sub(r"[^A-Za-z0-9.]+", "-", f"{where}{parts.path}").strip("-.") or parts.scheme
+
+
+def from_uri(uri: str, settings: Settings) -> NetworkSource:
+    """An address."""
+    return NetworkSource(uri, settings)

@@ -1,0 +1,230 @@
+"""RTSP, UDP, HTTP and HLS from real servers, which die, hang and come back."""
+
+import asyncio
+import functools
+import http.server
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import av
+import pytest
+
+from ebmc_core.modality import Modality
+from stream.errors import SourceError, SourceLost
+from stream.settings import Settings
+from stream.sources.source import Link, source_from
+from tests.stream.listening import QUICK, RTSP_SERVER, free_port, listening, serving, until
+
+BOTH = frozenset({Modality.AUDIO, Modality.VIDEO})
+SENDER = Path(__file__).with_name("udp_sender.py")
+
+
+async def answering(port: int) -> None:
+    """Wait until something listens there."""
+
+    def connects() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", port)) == 0
+
+    await until(connects, 20)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+def test_an_rtsp_camera_that_is_killed_comes_back(clip: Path, caplog: pytest.LogCaptureFixture) -> None:
+    # camera   |--- sends ---X               |--- sends ---
+    # state    |--- open ----|-- waiting ----|--- open ----
+    caplog.set_level("INFO", "stream")
+
+    async def watch() -> None:
+        port = free_port()
+        with serving(RTSP_SERVER, str(port), clip) as camera:
+            await answering(port)
+            source = source_from(f"rtsp://127.0.0.1:{port}/live", QUICK)
+            assert (source.name, source.live) == ("127.0.0.1-live", True)
+            async with listening(source) as heard:
+                assert heard.kinds == BOTH
+                await until(lambda: len(heard.sound) > 30 and len(heard.pictures) > 10)
+                before = time.monotonic()
+                camera.kill()
+                await until(lambda: heard.condition.state is Link.WAITING)
+                lost = heard.sound[-1].end
+                camera.start()
+                count = len(heard.frames)
+                await until(lambda: len(heard.frames) > count + 20, 10)
+                assert heard.condition.state is Link.OPEN
+                assert (heard.condition.reconnects, heard.condition.gaps) == (1, 1)
+                assert heard.condition.last
+                heard.assert_in_order()
+                # event time went on by the wall clock while nothing came
+                fresh = next(frame for frame in heard.sound if frame.pts > lost)
+                away = time.monotonic() - before
+                assert 0.5 < fresh.pts - lost < away + 0.5
+
+    asyncio.run(watch())
+    lines = [record.levelname for record in caplog.records if record.name.startswith("stream")]
+    assert lines == ["WARNING", "INFO"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+def test_an_rtsp_camera_that_hangs_is_given_up_and_leaving_it_is_quick(clip: Path) -> None:
+    async def watch() -> None:
+        port = free_port()
+        with serving(RTSP_SERVER, str(port), clip) as camera:
+            await answering(port)
+            async with listening(source_from(f"rtsp://127.0.0.1:{port}/live", QUICK)) as heard:
+                await until(lambda: len(heard.frames) > 20)
+                camera.signal(signal.SIGSTOP)
+                took = await until(lambda: heard.condition.state is Link.WAITING)
+                assert took < QUICK.read_timeout + 1.0
+                camera.signal(signal.SIGCONT)
+                await until(lambda: heard.condition.reconnects == 1, 10)
+                count = len(heard.frames)
+                await until(lambda: len(heard.frames) > count + 20)
+                heard.assert_in_order()
+                camera.signal(signal.SIGSTOP)
+                await until(lambda: heard.condition.state is Link.WAITING)
+                begin = time.monotonic()
+            assert time.monotonic() - begin < 1.0
+
+    asyncio.run(watch())
+
+
+def test_a_camera_that_never_worked_is_an_error_and_one_that_is_gone_for_long_is_lost(clip: Path) -> None:
+    port = free_port()
+    address = f"rtsp://user:secret@127.0.0.1:{port}/live"
+
+    async def never() -> None:
+        async with listening(source_from(address, QUICK)):
+            pass
+
+    with pytest.raises(SourceError, match="is the camera on") as refused:
+        asyncio.run(never())
+    assert refused.value.exit_code == 2
+    assert "secret" not in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+    async def gone() -> SourceError | None:
+        with serving(RTSP_SERVER, str(port), clip) as camera:
+            await answering(port)
+            impatient = QUICK.model_copy(update={"gone_after": 0.5})
+            async with listening(source_from(address, impatient)) as heard:
+                await until(lambda: len(heard.frames) > 5)
+                camera.kill()
+                await until(lambda: heard.ended)
+                return heard.error
+
+    error = asyncio.run(gone())
+    assert isinstance(error, SourceLost)
+    assert error.exit_code == 3
+
+
+def test_a_udp_stream_comes_back_when_its_sender_does(clip: Path) -> None:
+    async def watch() -> None:
+        address = f"udp://127.0.0.1:{free_port()}"
+        with serving(SENDER, address, clip) as sender:
+            async with listening(source_from(address, QUICK)) as heard:
+                assert heard.kinds == BOTH
+                await until(lambda: len(heard.sound) > 20 and len(heard.pictures) > 5)
+                sender.kill()
+                await until(lambda: heard.condition.state is Link.WAITING)
+                sender.start()
+                await until(lambda: heard.condition.reconnects == 1, 10)
+                heard.assert_in_order()
+
+    asyncio.run(watch())
+
+
+@contextmanager
+def web(folder: Path) -> Iterator[str]:
+    """The folder on a local web server."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None: ...
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder)) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def segments(clip: Path, folder: Path) -> None:
+    """The clip as HLS: a playlist that has ended, and one that has not."""
+    with av.open(str(clip)) as source:
+        options = {"hls_time": "2", "hls_list_size": "0"}
+        with av.open(str(folder / "whole.m3u8"), "w", format="hls", options=options) as out:
+            copies = {stream.index: out.add_stream_from_template(stream) for stream in source.streams}
+            for packet in source.demux():
+                if packet.dts is not None:
+                    packet.stream = copies[packet.stream.index]
+                    out.mux(packet)
+    whole = (folder / "whole.m3u8").read_text()
+    (folder / "live.m3u8").write_text(whole.replace("#EXT-X-ENDLIST\n", ""))
+
+
+def test_recordings_on_the_web_end_at_their_end(clip: Path, tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(clip.read_bytes())
+    segments(clip, tmp_path)
+
+    async def read(address: str) -> float:
+        source = source_from(address, QUICK)
+        async with listening(source) as heard:
+            assert not source.live
+            await until(lambda: heard.ended, 30)
+            assert heard.error is None
+            assert heard.condition.reconnects == 0
+            heard.assert_in_order()
+            return heard.sound[-1].end
+
+    with web(tmp_path) as address:
+        for name in ("clip.mp4", "whole.m3u8"):
+            assert asyncio.run(read(f"{address}/{name}")) == pytest.approx(27.0, abs=0.1)
+
+
+def test_half_a_recording_on_the_web_says_where_it_broke_off(clip: Path, tmp_path: Path) -> None:
+    content = clip.read_bytes()
+    (tmp_path / "half.mp4").write_bytes(content[: len(content) // 2])
+
+    async def read(address: str) -> SourceError | None:
+        async with listening(source_from(address, QUICK)) as heard:
+            await until(lambda: heard.ended, 30)
+            return heard.error
+
+    with web(tmp_path) as address:
+        assert "27.0 s" in str(asyncio.run(read(f"{address}/half.mp4")))
+
+
+def test_live_hls_is_read_at_the_pace_of_its_timestamps(clip: Path, tmp_path: Path) -> None:
+    segments(clip, tmp_path)
+
+    async def read(address: str) -> None:
+        source = source_from(address, Settings())
+        async with listening(source) as heard:
+            assert source.live
+            begin = time.monotonic()
+            await until(lambda: heard.sound and heard.sound[-1].end > 1.0)
+            assert time.monotonic() - begin > 0.8
+            assert not set(heard.condition.dropped) - {"settling"}
+            heard.assert_in_order()
+
+    with web(tmp_path) as address:
+        asyncio.run(read(f"{address}/live.m3u8"))
+
+
+@pytest.mark.parametrize(("path", "message"), [("missing.mp4", "404"), ("words.mp4", "cannot be read as media")])
+def test_what_the_web_does_not_have_is_said_in_one_line(tmp_path: Path, path: str, message: str) -> None:
+    (tmp_path / "words.mp4").write_bytes(b"just some words\n" * 20)
+
+    async def read(address: str) -> None:
+        async with listening(source_from(address, QUICK)):
+            pass
+
+    with web(tmp_path) as address, pytest.raises(SourceError, match=message) as refused:
+        asyncio.run(read(f"{address}/{path}"))
+    assert "\n" not in str(refused.value)
