@@ -12,14 +12,16 @@ from stream.speech.vad import SpeechChunk
 
 NO_SPEECH = 0.6  # Whisper's own bounds on its doubt
 LOG_PROBABILITY = -1.0
-HOPELESS = -1.6  # a mean log probability below this is noise, whatever it thinks of the silence
+HOPELESS = -1.6  # a mean log probability below this is noise, unless
+CLEAR = 0.35  # its words are at least so probable, and it does not take it for silence: a single "No."
 COMPRESSION = 2.4  # Whisper's own bound: text that zlib shortens more than this repeats itself
 ROW = 3
 UNSPEAKABLE = 0.12  # seconds; a row of words in less than this was not spoken
 REPEATS = 4  # a phrase of up to three words this often in a row is a loop
 UNHURRIED = 0.2  # seconds of voice for a word that is said twice
 FASTEST = 7.0  # words in a second of voice
-SURE = 0.6  # mean probability from which a phrase that is often a phantom is believed
+PERHAPS_SILENCE = 0.5  # no-speech probability above which a phrase that is often a phantom must be sure
+SURE = 0.7  # mean probability of its words from which it is believed nevertheless
 VOICED_WORD = 0.1  # seconds of voice that each of its words needs
 SLACK = 0.35  # seconds by which alignment and voice activity may disagree
 
@@ -68,8 +70,7 @@ def judge(hypothesis: Hypothesis, voice: Sequence[SpeechChunk], start: float) ->
     spoken = [(chunk.start - start, chunk.end - start) for chunk in voice if chunk.speech]
     if not pieces:
         return Verdict(())
-    doubtful = hypothesis.score < LOG_PROBABILITY and hypothesis.no_speech > NO_SPEECH
-    if doubtful or hypothesis.score < HOPELESS:
+    if not _credible(hypothesis):
         return Verdict((), ((Guard.NO_SPEECH, len(pieces)),))
     if compression(" ".join(piece.text for piece in pieces)) > COMPRESSION:
         return Verdict((), ((Guard.COMPRESSION, len(pieces)),))
@@ -85,10 +86,22 @@ def judge(hypothesis: Hypothesis, voice: Sequence[SpeechChunk], start: float) ->
     voiced = tuple(piece for piece in pieces if _voiced(spoken, piece.start - SLACK, piece.end + SLACK) > 0.0)
     if len(voiced) < len(pieces):
         dropped.append((Guard.SILENCE, len(pieces) - len(voiced)))
-    if voiced and _phantom(voiced, spoken):
+    if voiced and _phantom(voiced, spoken, hypothesis.no_speech):
         dropped.append((Guard.PHANTOM, len(voiced)))
         voiced = ()
     return Verdict(voiced, tuple(dropped))
+
+
+def _credible(hypothesis: Hypothesis) -> bool:
+    """Whether the recogniser itself believes that somebody spoke."""
+    if hypothesis.no_speech > NO_SPEECH:
+        return hypothesis.score >= LOG_PROBABILITY
+    return hypothesis.score >= HOPELESS or _sure(hypothesis.pieces) >= CLEAR
+
+
+def _sure(pieces: Sequence[Piece]) -> float:
+    """Mean probability of the words."""
+    return sum(piece.probability for piece in pieces) / len(pieces)
 
 
 def compression(text: str) -> float:
@@ -140,11 +153,10 @@ def _voiced(spoken: Sequence[tuple[float, float]], start: float, end: float) -> 
     return sum(max(0.0, min(last, end) - max(first, start)) for first, last in spoken)
 
 
-def _phantom(pieces: Sequence[Piece], spoken: Sequence[tuple[float, float]]) -> bool:
+def _phantom(pieces: Sequence[Piece], spoken: Sequence[tuple[float, float]], no_speech: float) -> bool:
     """Whether this is what the recogniser says of noise, and neither its confidence nor the voice speaks for it."""
     text = " ".join(plain(piece.text) for piece in pieces)
     if not (text in PHANTOMS or PHANTOM_SENTENCE.match(text)):
         return False
-    sure = sum(piece.probability for piece in pieces) / len(pieces)
-    voiced = _voiced(spoken, pieces[0].start - SLACK, pieces[-1].end + SLACK)
-    return sure < SURE or voiced < VOICED_WORD * len(pieces)
+    unsure = _sure(pieces) < (SURE if no_speech > PERHAPS_SILENCE else CLEAR)
+    return unsure or _voiced(spoken, pieces[0].start - SLACK, pieces[-1].end + SLACK) < VOICED_WORD * len(pieces)

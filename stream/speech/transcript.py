@@ -142,9 +142,10 @@ class Transcript:
         if not self._unread:
             return
         waiting = sum(chunk.end - chunk.start for chunk in self._unread)
-        if waiting <= self._lag and now - self._unread[0].start <= STALE * self._lag:
+        stale = now - self._unread[0].start > STALE * self._lag
+        if waiting <= self._lag and not stale:
             return
-        place = self._newest()
+        place = max(self._newest(), now - self._lag) if stale else self._newest()
         self.counts.skips += 1
         while self._unread and self._unread[0].start < place:
             gone = self._unread.popleft()
