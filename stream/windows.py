@@ -105,9 +105,9 @@ class Windower:
             return []
         end = max(self._seen.values())
         count = 1 + max(0, math.ceil((end - ROUNDING - self.size) / self.hop))
-        rest = [ClosedWindow(self.window(index)) for index in range(self._next, count)]
+        rest = [self.window(index) for index in range(self._next, count)]
         self._next = max(self._next, count)
-        return rest
+        return [ClosedWindow(one, frozenset(self._short_of(min(one.end, end) - self.idle))) for one in rest]
 
     def _over(self, end: float, now: float | None) -> bool:
         """Whether nothing that is worth waiting for can still come for a window that ends at `end`."""

@@ -10,7 +10,8 @@ Picture = NDArray[np.uint8]
 
 LONGEST = 960  # pixels: the landmarker looks at 192 x 192 and 256 x 256, so a larger picture only costs time
 THUMBNAIL = (160, 120)  # width, height of what is compared to tell a frozen picture
-CHANGED = 2  # grey levels by which the most changed spot of two thumbnails must differ
+CHANGED = 2  # grey levels by which the most changed spot of two thumbnails must differ,
+BRIGHT = 64  # if the picture has spots as bright as this; fewer in a darker one, whose changes are smaller too
 
 
 def analysed(image: Picture) -> Picture:
@@ -66,6 +67,11 @@ class Stillness:
         """Seconds, up to `pts`, in which no spot of the picture has changed; 0 for a picture that is new."""
         small = np.asarray(cv2.resize(luma, THUMBNAIL, interpolation=cv2.INTER_AREA), dtype=np.uint8)
         before, self._thumbnail = self._thumbnail, small
-        if before is None or self.since is None or int(cv2.absdiff(small, before).max()) > CHANGED:
+        if before is None or self.since is None or _changed(before, small):
             self.since = pts
         return max(0.0, pts - self.since)
+
+
+def _changed(before: Picture, small: Picture) -> bool:
+    limit = CHANGED * min(BRIGHT, int(small.max())) // BRIGHT
+    return int(cv2.absdiff(small, before).max()) > limit

@@ -137,7 +137,7 @@ class VideoFrontEnd:
         self._reader.close()
 
     def observe(self, frame: VideoFrame) -> FaceObservation:
-        """What the picture shows. About 16 ms on one thread; any picture with at least one pixel will do."""
+        """What the picture shows; any picture will do. 17 ms on one thread, 8 to 12 more for each further face."""
         picture = analysed(frame.image)
         luma = grey(picture)
         faces = self._reader.read(picture, frame.pts)

@@ -334,6 +334,14 @@ def test_a_person_who_sits_still_is_not_frozen(landmarker: Path, media: Path) ->
     assert not any(one.frozen for one in observed(landmarker, shown, lambda image: image))
 
 
+def test_a_dark_room_is_not_frozen_and_a_dark_frozen_picture_is(media: Path) -> None:
+    """At 5 % of the light nothing moves by more than two grey levels."""
+    dark = [VideoFrame(frame.pts, dim(0.05)(frame.image)) for frame in frames(media / "franck.mp4", 10.0, 20.0, 10.0)]
+    still, stuck = Stillness(), Stillness()
+    assert max(still.seconds(grey(frame.image), frame.pts) for frame in dark) < 0.5
+    assert [stuck.seconds(grey(dark[0].image), pts) for pts in (0.0, 0.5, 1.0)] == [0.0, 0.5, 1.0]
+
+
 def test_the_end_of_the_window_decides(seen: list[FaceObservation]) -> None:
     """face for  0 .. 1.2 s: missing, or stale if nothing came after;  2.8 .. 4 s: degraded;  3.4 .. 4 s: hardly any"""
 
