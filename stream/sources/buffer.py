@@ -124,8 +124,9 @@ class LiveBuffer(_Buffer):
 
     async def pause(self, most: float) -> None:
         """Wait at most `most` seconds for something to happen."""
-        with suppress(TimeoutError):
-            await asyncio.wait_for(self._ready.wait(), most)
+        with suppress(TimeoutError):  # not `wait_for`, which in Python 3.11 can lose a cancellation when it is woken
+            async with asyncio.timeout(most):
+                await self._ready.wait()
         self._ready.clear()
 
     def _fetch(self) -> list[Frame]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from stream.records import AUDIO_RATE, AudioFrame, VideoFrame
 
 JUMP = 0.1  # seconds; a larger step between audio timestamps is a gap, a smaller one is rounding
+LIVE_JUMP = 0.04  # seconds; the same for live sound, which a lost packet must not keep apart from its pictures
 STEADY = 0.002  # seconds; sound is stretched when its clock and the event clock differ by more
 
 
@@ -23,7 +24,7 @@ class SoundConverter:
     """
 
     def __init__(self, chunk: int, steered: bool) -> None:
-        self._chunk, self._steered = chunk, steered
+        self._chunk, self._steered, self._jump = chunk, steered, LIVE_JUMP if steered else JUMP
         self._resampler = AudioResampler(format="flt", layout="mono", rate=AUDIO_RATE)
         self._begin: float | None = None  # event time of the first sample since the last gap
         self._given = 0  # samples since then that were handed on
@@ -33,7 +34,7 @@ class SoundConverter:
 
     def push(self, event: float, frame: DecodedAudio) -> Iterator[AudioFrame]:
         """Take the next decoded frame. event: event time of its first sample, seconds."""
-        if self._begin is not None and abs(event - self._next()) > JUMP:
+        if self._begin is not None and abs(event - self._next()) > self._jump:
             yield from self.flush()
         if self._begin is None and event + frame.samples / frame.sample_rate <= self._end:
             return  # sound that is there already

@@ -23,12 +23,13 @@ RATES = (1_000, 768_000)  # Hz
 
 
 class FeedSource:
-    """A live source that a program feeds, from any thread.
+    """A live source that a program feeds, from any thread, at the pace of real time.
 
     kinds: what will be pushed. Frames without `pts` are placed by when they are pushed, sound without gaps as long as
     it keeps coming; `pts` are seconds on any clock that both kinds share. seconds: frames that the pipeline does not
     fetch in that time are dropped and counted in `Media.condition`. Values that are not numbers are let through, as
-    they are from files: what they spoil is reported as missing.
+    they are from files: what they spoil is reported as missing. Sound that is more than a second ahead of the wall
+    clock has not been captured yet: it is dropped and counted.
     """
 
     live = True
@@ -98,7 +99,7 @@ class FeedSource:
     async def _frames(self) -> AsyncGenerator[Frame]:
         while True:
             closed = self._closed
-            frames = await self._buffer.take(TICK)
+            frames = await self._buffer.take(0.0 if closed else TICK)
             for frame in frames:
                 yield frame
             if closed and not frames:

@@ -60,19 +60,14 @@ class Line:
 
     def trouble(self, now: float) -> str | None:
         """What is wrong with the connection, if anything is."""
-        connection, settings = self.connection, self._settings
+        connection, limit = self.connection, self._settings.open_timeout
         if connection is None or connection.failure is not None:
             return connection.failure if connection else None
-        if connection.kinds is None:
-            slow = now - connection.begun > settings.open_timeout
-            return (
-                f"{self.input.called}: no answer within {settings.open_timeout:g} s; {self.input.hint}"
-                if slow
-                else None
-            )
-        return (
-            f"nothing came for {settings.read_timeout:g} s" if now - connection.last > settings.read_timeout else None
-        )
+        if connection.kinds is None and now - connection.begun > limit:
+            return f"{self.input.called}: no answer within {limit:g} s; {self.input.hint}"
+        if connection.kinds is not None and now - connection.last > self._patience:
+            return f"nothing came for {self._patience:g} s"
+        return None
 
     def leave(self) -> None:
         """Abandon the connection."""

@@ -17,6 +17,7 @@ from stream.sources.source import Media
 PLAYLISTS = (".m3u8", ".mpd")
 SEGMENT = 12.0  # seconds; the next segment of a playlist may be this long in coming
 WEB = ("http", "https")  # what these serve may be a finished recording
+LOOK = {"analyzeduration": "1000000"}  # microseconds; what is live takes so long to open
 PROMPT = {"flags": "low_delay", "analyzeduration": "1000000", "probesize": "500000"}
 FRESH = PROMPT | {"fflags": "nobuffer"}  # what was read to find out what there is, is not shown
 NEWEST = PROMPT | {"live_start_index": "-1"}  # HLS: from the newest segment on; FFmpeg itself begins two before it
@@ -71,7 +72,7 @@ class NetworkSource:
 
     def _recording(self) -> Recording:
         timeout = (self._settings.open_timeout, self._settings.read_timeout)
-        container = open_container(self._called, self._uri, self._hint, timeout=timeout)
+        container = open_container(self._called, self._uri, self._hint, timeout=timeout, options=dict(LOOK))
         if not container.duration:
             container.close()
             raise _NotFinished

@@ -35,7 +35,8 @@ async def read_recording(
         buffer.close()
         stop()
         with suppress(TimeoutError):
-            await asyncio.wait_for(reader.done.wait(), LEAVING)
+            async with asyncio.timeout(LEAVING):
+                await reader.done.wait()
 
 
 async def _frames(buffer: BlockingBuffer, recording: Recording, condition: Condition) -> AsyncGenerator[Frame]:

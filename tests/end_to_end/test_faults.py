@@ -28,7 +28,7 @@ def one_line(text: str) -> str:
         (["clip", "--hop", "0"], "hop"),
         (["clip", "--checkpoint", "nothing"], "nothing"),
         (["clip", "--sink", "mqtt:x"], "jsonl"),
-        (["rtsp://camera/stream"], "file:"),
+        (["gopher://camera/stream"], "file:"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )

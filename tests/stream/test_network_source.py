@@ -1,8 +1,11 @@
 """RTSP, UDP, HTTP and HLS from real servers, which die, hang and come back."""
 
 import asyncio
+import contextlib
+import http.server
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -186,6 +189,44 @@ def test_live_hls_is_read_at_the_pace_of_its_timestamps(clip: Path, tmp_path: Pa
 
     with web_folder(tmp_path) as address:
         asyncio.run(read(f"{address}/live.m3u8"))
+
+
+def test_an_endless_answer_of_a_web_server_is_live_and_comes_back(clip: Path, tmp_path: Path) -> None:
+    """MPEG-TS without a length, as set-top boxes and VLC serve it; the server ends each answer after 3 s."""
+    with av.open(str(clip)) as source, av.open(str(tmp_path / "clip.ts"), "w") as out:
+        copies = {stream.index: out.add_stream_from_template(stream) for stream in source.streams}
+        for packet in source.demux():
+            if packet.dts is not None:
+                packet.stream = copies[packet.stream.index]
+                out.mux(packet)
+    content = (tmp_path / "clip.ts").read_bytes()
+
+    class Endless(http.server.BaseHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None: ...
+
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            pace, begin = len(content) / 27.0, time.monotonic()
+            with contextlib.suppress(OSError):
+                for number in range(30):  # a tenth of a second each
+                    self.wfile.write(content[round(number * pace / 10) : round((number + 1) * pace / 10)])
+                    time.sleep(max(0.0, begin + number / 10 - time.monotonic()))
+
+    async def read(address: str) -> None:
+        source = source_from(address, QUICK)
+        async with listening(source) as heard:
+            assert source.live
+            await until(lambda: heard.condition.reconnects == 2, 20)
+            heard.assert_in_order()
+            assert heard.condition.last
+            assert len(heard.sound) > 40
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Endless) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        asyncio.run(read(f"http://127.0.0.1:{server.server_address[1]}/live.ts"))
+        server.shutdown()
 
 
 @pytest.mark.parametrize(("path", "message"), [("missing.mp4", "404"), ("words.mp4", "cannot be read as media")])
