@@ -152,10 +152,9 @@ class Stretch:
         return found
 
     def _decided(self) -> int:
-        """How many utterances lie before a cut that a final word has passed."""
-        if not self._finals:
-            return 0
-        place = (self._finals[-1].start + self._finals[-1].end) / 2
+        """How many utterances lie before a cut that a final word has passed, or so far back that nothing is read."""
+        last = self._finals[-1] if self._finals else None
+        place = max((last.start + last.end) / 2 if last else self._bounds[0], self.read - LONGEST_READ)
         return sum(bound <= place for bound in self._bounds[1:])
 
     def _placed(self, pieces: Sequence[Piece], start: float) -> list[_Heard]:

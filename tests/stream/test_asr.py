@@ -103,6 +103,14 @@ def test_no_words_where_nobody_spoke(whisper: Recogniser, sound: Samples) -> Non
     assert words(whisper, sound) == ()
 
 
+@pytest.mark.parametrize("gain", [1.0, 10.0, 50.0])
+def test_no_words_in_real_rooms_while_nobody_speaks(whisper: Recogniser, media: Path, gain: float) -> None:
+    """The half second before actors speak, one after the other, and the sound of a video without a person."""
+    clips = sorted((media.parent / "data" / "ravdess-speech" / "16k").glob("*.flac"))[::60]
+    rooms = [read_sound(clip)[: RATE // 2] for clip in clips] + [read_sound(media / "no_face.mp4")]
+    assert recognised(whisper, np.clip(gain * np.concatenate(rooms), -1, 1).astype(np.float32)) == []
+
+
 @pytest.mark.parametrize("seconds", [0.8, 1.0, 1.5, 1.9, 2.0, 2.1, 2.3, 3.5])
 def test_speech_that_stops_in_the_middle_makes_no_loop(whisper: Recogniser, kennedy: Samples, seconds: float) -> None:
     found = words(whisper, kennedy[: int(seconds * RATE)])
