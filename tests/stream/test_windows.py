@@ -119,6 +119,19 @@ def test_the_end_of_a_stream_is_always_inside_the_last_window(length: float, cou
     assert closed[-1].window.end >= length - 0.02
 
 
+def test_what_ended_before_the_stream_is_missing_from_its_last_windows() -> None:
+    # video  |===x 2.0
+    # audio  |=========|==|  4.8: two windows, and video has gone from both
+    windows = windower()
+    windows.push(VIDEO, 2.0)
+    windows.push(AUDIO, 4.8)
+    assert [one.without for one in windows.finish()] == [{VIDEO}, {VIDEO}]
+    short = windower()
+    short.push(VIDEO, 2.3)
+    short.push(AUDIO, 2.4)
+    assert [one.without for one in short.finish()] == [frozenset()]
+
+
 def test_a_stream_without_frames_has_no_windows() -> None:
     windows = windower()
     assert windows.advance(100.0) == [] and windows.next_deadline() is None
