@@ -1,0 +1,56 @@
+"""A sink that notes when each event came, and how long after the end of its window that was on the wall clock."""
+
+from array import array
+from collections.abc import Callable, Mapping
+from types import TracebackType
+from typing import Self
+
+from stream.bench.pace import PaceClock
+from stream.bench.played import PlayedSource
+from stream.event import SentimentEvent
+
+
+class Arrivals:
+    """Events as they come. Keeps 40 bytes of each, and the events themselves only if it is told to.
+
+    The delay is measured from outside: from when the source was due to hand over the window's last instant, whatever
+    the pipeline says about itself.
+    """
+
+    def __init__(
+        self,
+        sources: Mapping[str, PlayedSource],
+        clock: PaceClock,
+        keep: bool = False,
+        told: Callable[[SentimentEvent], None] = lambda event: None,
+    ) -> None:
+        self._sources, self._clock, self._keep, self._told = sources, clock, keep, told
+        self.events: list[SentimentEvent] = []
+        self.ends: array[float] = array("d")  # event time at which the window ended, seconds
+        self.delays: array[float] = array("d")  # window end to event, ms on the wall clock
+        self.captured: array[float] = array("d")  # the same as the event itself says it, ms
+        self.engine: array[float] = array("d")  # ms
+        self.moments: array[float] = array("d")  # when it came, on the clock
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+    async def send(self, event: SentimentEvent) -> None:
+        """Note one event."""
+        now, source = self._clock.now(), self._sources[event.window.stream]
+        self.ends.append(event.window.end)
+        self.delays.append(self._clock.wall_ms(now - source.moment(event.window.end)))
+        self.captured.append(event.latency.capture_to_event_ms / self._clock.speed)
+        self.engine.append(event.latency.engine_ms / self._clock.speed)
+        self.moments.append(now)
+        if self._keep:
+            self.events.append(event)
+        self._told(event)
+
+    def between(self, first: float, last: float) -> list[int]:
+        """Places of the events whose window ended after `first` and not after `last`, seconds of event time."""
+        return [place for place, end in enumerate(self.ends) if first < end <= last + 1e-6]
