@@ -135,6 +135,50 @@ def soak_command(
         done(soak(trial, lambda reached: bars(round(reached), round(played + before), "seconds of event time")))
 
 
+@bench_app.command("degradation")
+def degradation_command(
+    media: Annotated[
+        str, typer.Option(help="Clip to spoil; [b]clip[/b] stands for the clean stretches of the bundled one.")
+    ] = "clip",
+    before: Annotated[float, typer.Option(min=5, help="Seconds before the disturbance.")] = 10.0,
+    during: Annotated[float, typer.Option(min=5, help="Seconds that it lasts (gone: always 5).")] = 10.0,
+    after: Annotated[float, typer.Option(min=5, help="Seconds after it.")] = 10.0,
+    speed: Annotated[
+        float, typer.Option(min=0, help="Live feed at this many times real time; 0: as a file, as fast as it can.")
+    ] = 0.0,
+    only: Annotated[list[str] | None, typer.Option(help="Disturbance; repeatable. Default: all.")] = None,
+    babble: Annotated[
+        list[Path] | None, typer.Option(help="Other speech to mix in; repeatable. Default: the clip's own, shifted.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Where the voices of a babble begin.")] = 1,
+    asr: AsrOption = None,
+    engine: EngineOption = None,
+    output: JsonOption = None,
+    plot: PlotOption = None,
+) -> None:
+    """What the score and the trust do when something goes wrong, through the whole pipeline.
+
+    Compared with the same recording undisturbed, with even weights in place of trust, and with an oracle that knows
+    what is hurt and leaves it out.
+
+    Examples:
+
+      ebmc bench degradation --plot degradation.png --json degradation.json
+
+      ebmc bench degradation --only "babble 5 dB" --only black --speed 1
+    """
+    with _benchmark("degradation", output, plot) as (_, bars, done):
+        from stream.bench.degradation import Plan, degradation
+        from stream.bench.disturbances import NAMES
+        from stream.settings import load_settings
+
+        if unknown := [name for name in only or () if name not in NAMES]:
+            raise SettingsError(f"--only {unknown[0]}: there is no such disturbance; take one of {', '.join(NAMES)}")
+        settings = load_settings(asr=asr, engine=engine)
+        plan = Plan(media, before, during, after, settings, speed, tuple(babble or ()), tuple(only or ()), seed)
+        done(degradation(plan, lambda ready, total, what: bars(ready, total, "disturbances")))
+
+
 @contextmanager
 def _benchmark(
     name: str, output: Path | None, plot: Path | None
