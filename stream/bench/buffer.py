@@ -47,6 +47,11 @@ class FrameBuffer:
                 self._filled.clear()
             await self._filled.wait()
 
+    def waiting(self) -> Counter[str]:
+        """What was neither taken nor dropped."""
+        with self._lock:
+            return Counter(kind(frame) for frame in self._frames if frame is not None)
+
 
 def kind(frame: Frame) -> str:
     """What a frame is counted under."""

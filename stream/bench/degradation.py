@@ -93,11 +93,12 @@ HEADING = (
 
 @dataclass(frozen=True, slots=True)
 class DegradationReport:
-    """clean: the undisturbed run. speed: 0 means as a file, as fast as it can."""
+    """clean: the undisturbed run. speed: 0 means as a file, as fast as it can. window: its length, seconds."""
 
     media: str
     speed: float
     seed: int
+    window: float
     clean: Line
     found: list[Degraded]
 
@@ -119,12 +120,12 @@ class DegradationReport:
 
     def plot(self, path: Path) -> None:
         """A panel for each disturbance."""
-        panels = [
-            Panel(d.name, (d.onset, d.end), self.clean.ends, self.clean.score, d.disturbed.score, d.disturbed.even,
-                  d.oracle.score, d.disturbed.trust)
-            for d in self.found
-        ]  # fmt: skip
-        plot_degradation(path, panels)
+        plot_degradation(path, [self._panel(degraded) for degraded in self.found])
+
+    def _panel(self, what: Degraded) -> Panel:
+        lines = (self.clean.score, what.disturbed.score, what.disturbed.even, what.oracle.score)
+        touched = [end > what.onset and end - self.window < what.end for end in self.clean.ends]
+        return Panel(what.name, (what.onset, what.end), self.clean.ends, *lines, what.disturbed.trust, touched)
 
 
 class Bench:
@@ -188,7 +189,7 @@ def degradation(plan: Plan, report: Callable[[int, int, str], None]) -> Degradat
         bench = Bench(plan, front, engine)
         report(0, len(tried) + 1, "the clean run")
         clean = bench.events(frames)
-        found = DegradationReport(plan.media, plan.speed, plan.seed, line_of(clean), [])
+        found = DegradationReport(plan.media, plan.speed, plan.seed, plan.settings.window, line_of(clean), [])
         for number, what in enumerate(tried, start=1):
             report(number, len(tried) + 1, what.name)
             if bench.stopped:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from stream.bench.buffer import LIMIT, FrameBuffer
 from stream.bench.pace import PaceClock
-from stream.bench.reel import Reel, due
+from stream.bench.reel import Reel
 from stream.errors import SourceError
 from stream.records import Frame
 from stream.sources.source import Media
@@ -64,13 +64,13 @@ class PlayedSource:
 
     def _feed(self, buffer: FrameBuffer, stop: threading.Event) -> None:
         try:
-            frames = self._reel.frames()
-            frame = next(frames)  # opening and seeking are not part of the play
+            handed = self._reel.handed()
+            moment, frame = next(handed)  # opening and seeking are not part of the play
             self.begun = self._clock.now() + self._wait
-            while due(frame) <= self.seconds and not self._clock.wait_until(self.begun + due(frame), stop):
-                self.lateness = max(self.lateness, self._clock.now() - self.begun - due(frame))
+            while moment <= self.seconds and not self._clock.wait_until(self.begun + moment, stop):
+                self.lateness = max(self.lateness, self._clock.now() - self.begun - moment)
                 buffer.put(frame)
-                frame = next(frames)
+                moment, frame = next(handed)
         except SourceError as error:
             self._error = error
         finally:

@@ -16,7 +16,10 @@ COLUMNS = 3
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """span: the disturbance, seconds. ends, clean: of the clean run; the others are of the disturbed one, by window."""
+    """span: the disturbance, seconds. ends, clean: of the clean run; the others are of the disturbed one, by window.
+
+    touched: whether the disturbance reaches into the window.
+    """
 
     title: str
     span: tuple[float, float]
@@ -26,6 +29,7 @@ class Panel:
     even: Sequence[float | None]
     oracle: Sequence[float | None]
     trust: Sequence[tuple[float, ...]]
+    touched: Sequence[bool]
 
 
 def plot_degradation(path: Path, panels: Sequence[Panel]) -> None:
@@ -64,7 +68,10 @@ def _draw_scores(axes: Any, panel: Panel) -> None:
     )
     for scores, style in lines:
         count = min(len(panel.ends), len(scores))
-        axes.plot(panel.ends[:count], np.array(scores[:count], float), **style)
+        drawn = np.array(scores[:count], float)
+        if scores is panel.oracle:  # it knows when it is wanted; elsewhere it is the clean run
+            drawn[~np.array(panel.touched[:count], bool)] = np.nan
+        axes.plot(panel.ends[:count], drawn, **style)
     axes.axhline(0, color=FLAT, lw=0.6)
     axes.set_ylim(-1.05, 1.05)
     axes.set_yticks([-1, 0, 1])

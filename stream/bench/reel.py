@@ -31,15 +31,15 @@ def due(frame: Frame) -> float:
 
 
 class Reel(Protocol):
-    """Endless frames from event time 0, in the order in which they are due."""
+    """Endless frames, each with the moment at which a live source hands it on, in seconds since it began."""
 
     @property
     def kinds(self) -> frozenset[Modality]:
         """Sound, pictures or both."""
         ...
 
-    def frames(self) -> Iterator[Frame]:
-        """Play it from its beginning; raises `SourceError` when it cannot be read."""
+    def handed(self) -> Iterator[tuple[float, Frame]]:
+        """Moments and frames from the beginning, the moments rising; raises `SourceError` if it cannot be read."""
         ...
 
 
@@ -64,6 +64,10 @@ class DecodedReel:
         if Modality.VIDEO in self.kinds:
             tracks.append(self._repeated(Modality.VIDEO))
         return heapq.merge(*tracks, key=due)
+
+    def handed(self) -> Iterator[tuple[float, Frame]]:
+        """Each frame when it is due."""
+        return ((due(frame), frame) for frame in self.frames())
 
     def _repeated(self, kind: Modality) -> Iterator[Frame]:
         begin, base = self.start % self.length, 0.0
@@ -122,6 +126,10 @@ class MemoryReel:
                 if frame.pts >= begin - 1e-6:
                     yield replace(frame, pts=max(0.0, frame.pts - begin + base))
             base, begin = base + self.length - begin, 0.0
+
+    def handed(self) -> Iterator[tuple[float, Frame]]:
+        """Each frame when it is due."""
+        return ((due(frame), frame) for frame in self.frames())
 
 
 def remembered(reel: DecodedReel) -> tuple[Frame, ...]:

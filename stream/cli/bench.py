@@ -179,6 +179,43 @@ def degradation_command(
         done(degradation(plan, lambda ready, total, what: bars(ready, total, "disturbances")))
 
 
+@bench_app.command("chaos")
+def chaos_command(
+    seconds: Annotated[float, typer.Option(min=5, help="Seconds of event time.")] = 60.0,
+    streams: Annotated[int, typer.Option(min=1, help="Streams at once.")] = 2,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same faults.")] = 1,
+    speed: Annotated[float, typer.Option(min=0.1, help="How many times faster than real time.")] = 1.0,
+    fault: Annotated[list[str] | None, typer.Option(help="Fault of the sources; repeatable. Default: all.")] = None,
+    media: MediaOption = None,
+    asr: AsrOption = None,
+    engine: EngineOption = None,
+    output: JsonOption = None,
+    plot: PlotOption = None,
+) -> None:
+    """Random faults on live streams; exit code 1 if a law is broken.
+
+    The laws: each window once and in order, each event fits the schema, nothing hangs, memory is bounded, every drop
+    is counted.
+
+    Examples:
+
+      ebmc bench chaos
+
+      ebmc bench chaos --seconds 300 --streams 4 --seed 7 --plot chaos.png
+    """
+    with _benchmark("chaos", output, plot) as (_, bars, done):
+        from stream.bench.chaos import ChaosPlan, chaos
+        from stream.bench.faults import FaultKind
+        from stream.settings import load_settings
+
+        if unknown := [name for name in fault or () if name not in list(FaultKind)]:
+            raise SettingsError(f"--fault {unknown[0]}: there is no such fault; take one of {', '.join(FaultKind)}")
+        kinds = tuple(FaultKind(name) for name in fault or FaultKind)
+        settings = load_settings(asr=asr, engine=engine)
+        plan = ChaosPlan(tuple(media or ["clip"]), streams, seconds, seed, settings, speed, kinds)
+        done(chaos(plan, lambda reached: bars(round(reached), round(seconds), "seconds")))
+
+
 @contextmanager
 def _benchmark(
     name: str, output: Path | None, plot: Path | None
