@@ -11,7 +11,7 @@ from stream.event import SentimentEvent
 
 
 class Arrivals:
-    """Events as they come. Keeps 40 bytes of each, and the events themselves only if it is told to.
+    """Events as they come. Keeps 24 bytes of each, and the events themselves only if it is told to.
 
     The delay is measured from outside: from when the source was due to hand over the window's last instant, whatever
     the pipeline says about itself.
@@ -28,8 +28,6 @@ class Arrivals:
         self.events: list[SentimentEvent] = []
         self.ends: array[float] = array("d")  # event time at which the window ended, seconds
         self.delays: array[float] = array("d")  # window end to event, ms on the wall clock
-        self.captured: array[float] = array("d")  # the same as the event itself says it, ms
-        self.engine: array[float] = array("d")  # ms
         self.moments: array[float] = array("d")  # when it came, on the clock
 
     async def __aenter__(self) -> Self:
@@ -44,8 +42,6 @@ class Arrivals:
         now, source = self._clock.now(), self._sources[event.window.stream]
         self.ends.append(event.window.end)
         self.delays.append(self._clock.wall_ms(now - source.moment(event.window.end)))
-        self.captured.append(event.latency.capture_to_event_ms / self._clock.speed)
-        self.engine.append(event.latency.engine_ms / self._clock.speed)
         self.moments.append(now)
         if self._keep:
             self.events.append(event)

@@ -10,44 +10,48 @@ from pathlib import Path
 import numpy as np
 
 from engines.selection import open_engine
+from stream.bench.counted import counted as counted_front
 from stream.bench.failing import Moments, SlowSink, failing_front, moments
 from stream.bench.faults import Fault, FaultKind, FaultyReel, schedule
 from stream.bench.laws import Law, bounded, counted, in_its_place, law, never_silent, once_and_in_order, trust_shared
 from stream.bench.laws import valid as fits
 from stream.bench.machine import usage
 from stream.bench.pace import PaceClock
-from stream.bench.played import PlayedSource
 from stream.bench.plot_chaos import plot_chaos
+from stream.bench.pushed import PushedSource
 from stream.bench.reel import DecodedReel, decoded_reel
 from stream.bench.report import Table
-from stream.bench.trial import stopping
+from stream.bench.tally import Tally
+from stream.bench.trial import BUSY, stopping
 from stream.front_ends import load_front_ends
 from stream.pipeline import Run, run
 from stream.settings import Settings
 from stream.sources.source import BUNDLED_CLIP, bundled_clip
 
 GRACE = 15.0  # seconds on the wall clock to give the last events after the sources have ended
-SLACK = 3.0  # seconds that a stream may be silent beyond the longest fault
+SLACK = 3.0  # seconds that a stream may be silent, whatever its source does
 SAMPLE = 0.5  # seconds between two looks at the memory
 FAILS, SLOW = "front ends fail", "slow sink"
 
 
 @dataclass(frozen=True, slots=True)
 class ChaosPlan:
-    """seconds of event time on so many streams. kinds: faults of the sources."""
+    """seconds in real time on so many streams. kinds: faults of the sources."""
 
     media: tuple[str, ...]
     streams: int
     seconds: float
     seed: int
     settings: Settings
-    speed: float = 1.0
     kinds: tuple[FaultKind, ...] = tuple(FaultKind)
 
 
 @dataclass(slots=True)
 class ChaosReport:
-    """injected: faults by kind; touched: frames, calls or events that they hit. came: (seconds, stream, index)."""
+    """injected: faults by kind; touched: frames, calls or events that they hit. came: (seconds, stream, index).
+
+    dropped, left_out: by reason, at the sources and in the sessions. looked: pictures that were looked at.
+    """
 
     seed: int
     streams: int
@@ -55,6 +59,8 @@ class ChaosReport:
     injected: dict[str, int] = field(default_factory=dict[str, int])
     touched: dict[str, int] = field(default_factory=dict[str, int])
     dropped: dict[str, int] = field(default_factory=dict[str, int])
+    left_out: dict[str, int] = field(default_factory=dict[str, int])
+    looked: int = 0
     laws: list[Law] = field(default_factory=list[Law])
     faults: dict[str, list[Fault]] = field(default_factory=dict[str, list[Fault]])
     came: list[tuple[float, str, int]] = field(default_factory=list[tuple[float, str, int]])
@@ -69,7 +75,8 @@ class ChaosReport:
         """Faults, then laws."""
         title = f"{self.streams} streams, {self.seconds:.0f} s, seed {self.seed}"
         faults = tuple((kind, str(count), str(self.touched.get(kind, 0))) for kind, count in self.injected.items())
-        note = f"dropped at the sources, counted: {sum(self.dropped.values())}"
+        counts = Counter(self.dropped) + Counter(self.left_out)
+        note = f"dropped and counted: {', '.join(f'{n} {why}' for why, n in counts.items()) or 'nothing'}"
         laws = tuple((one.name, "held" if one.held else "BROKEN", one.detail) for one in self.laws)
         return [Table(title, ("fault", "times", "hit"), faults, note), Table("", ("law", "", ""), laws)]
 
@@ -89,20 +96,21 @@ class Ending:
 
 
 def chaos(plan: ChaosPlan, report: Callable[[float], None]) -> ChaosReport:
-    """Run it and check the laws. report: hears how many seconds of event time were played."""
-    clock, rng = PaceClock(plan.speed), np.random.default_rng(plan.seed)
+    """Run it and check the laws. report: hears how many seconds were played."""
+    clock, rng = PaceClock(), np.random.default_rng(plan.seed)
     found = ChaosReport(plan.seed, plan.streams, plan.seconds)
     reels = [faulty_reel(plan, number, rng) for number in range(plan.streams)]
-    sources = [PlayedSource(f"stream-{n + 1:02d}", reel, clock, plan.seconds) for n, reel in enumerate(reels)]
+    sources = [PushedSource(f"stream-{n + 1:02d}", reel, clock, plan.seconds) for n, reel in enumerate(reels)]
     with (
         load_front_ends(plan.settings, lambda line: None) as front,
         open_engine(plan.settings.engine, plan.settings.checkpoint) as engine,
     ):
         fails, slow = (moments(clock, clock.now(), plan.seconds, rng) for _ in range(2))
-        sink = SlowSink(clock, slow)
-        this = Run(failing_front(front, fails), engine, [sink], clock, plan.settings)
+        sink, tally, seeing = SlowSink(clock, slow), Tally(), counted_front(failing_front(front, fails))
+        this = Run(seeing, engine, [sink], clock, plan.settings, metrics=tally)
         ending = asyncio.run(_play(sources, this, plan, found, report))
     _fill(found, sources, reels, {FAILS: fails, SLOW: slow})
+    found.looked, found.left_out = seeing.looked["pictures"], dict(tally.left_out())
     found.came = _came(sources, sink)
     found.laws = laws(plan, found, sources, sink, ending, [str(error) for error in this.broken])
     return found
@@ -119,19 +127,21 @@ def faulty_reel(plan: ChaosPlan, number: int, rng: np.random.Generator) -> Fault
 def laws(
     plan: ChaosPlan,
     found: ChaosReport,
-    sources: Sequence[PlayedSource],
+    sources: Sequence[PushedSource],
     sink: SlowSink,
     ending: Ending,
     broken: Sequence[str],
 ) -> list[Law]:
     """Every law, on what came out."""
-    longest = max((f.end - f.start + max(0.0, -f.size) for fs in found.faults.values() for f in fs), default=0.0)
-    fed, ends, spans = Counter[str](), Counter[str](), dict[str, tuple[float, float]]()
+    fed, ends, spans = (
+        Counter[str](),
+        Counter[str](pictures=found.looked + found.left_out.get(BUSY, 0)),
+        dict[str, tuple[float, float]](),
+    )
     for source in sources:
         spans[source.name] = source.moment(plan.settings.window), source.moment(min(plan.seconds, source.reached))
-        if source.buffer:
-            fed += source.buffer.fed
-            ends += source.buffer.taken + source.buffer.dropped + source.buffer.waiting()
+        fed["pictures"] += source.fed["pictures"]
+        ends["pictures"] += sum(source.condition.dropped.values())  # more than pictures, so this errs on one side
     hung = ["it had to be stopped"] if ending.overdue else []
     return [
         law("it does not crash", ending.crashed, "no error"),
@@ -141,14 +151,14 @@ def laws(
         in_its_place(sink.events, plan.settings.hop, plan.settings.window),
         fits(sink.events),
         trust_shared(sink.events),
-        never_silent(sink.events, sink.moments, spans, longest + SLACK * plan.speed),
+        never_silent(sink.events, sink.moments, spans, SLACK),
         bounded(found.memory),
         counted(fed, ends),
     ]
 
 
 async def _play(
-    sources: Sequence[PlayedSource], this: Run, plan: ChaosPlan, found: ChaosReport, report: Callable[[float], None]
+    sources: Sequence[PushedSource], this: Run, plan: ChaosPlan, found: ChaosReport, report: Callable[[float], None]
 ) -> Ending:
     ending = Ending()
     async with asyncio.TaskGroup() as tasks:
@@ -169,7 +179,7 @@ async def _play(
 
 
 async def _watch(
-    sources: Sequence[PlayedSource],
+    sources: Sequence[PushedSource],
     this: Run,
     plan: ChaosPlan,
     limit: asyncio.Timeout,
@@ -191,20 +201,20 @@ async def _watch(
 
 
 def _fill(
-    found: ChaosReport, sources: Sequence[PlayedSource], reels: Sequence[FaultyReel], others: dict[str, Moments]
+    found: ChaosReport, sources: Sequence[PushedSource], reels: Sequence[FaultyReel], others: dict[str, Moments]
 ) -> None:
     injected, touched, dropped = Counter[str](), Counter[str](), Counter[str]()
     for source, reel in zip(sources, reels, strict=True):
         found.faults[source.name] = list(reel.faults)
         injected.update(str(fault.kind) for fault in reel.faults)
         touched.update({str(kind): count for kind, count in reel.touched.items()})
-        dropped += source.buffer.dropped if source.buffer else Counter()
+        dropped += source.condition.dropped
     for name, wrong in others.items():
         injected[name], touched[name] = len(wrong.spans), wrong.struck
     found.injected, found.touched, found.dropped = dict(injected), dict(touched), dict(dropped)
 
 
-def _came(sources: Sequence[PlayedSource], sink: SlowSink) -> list[tuple[float, str, int]]:
+def _came(sources: Sequence[PushedSource], sink: SlowSink) -> list[tuple[float, str, int]]:
     begun = {source.name: source.moment(0.0) for source in sources}
     return [
         (moment - begun[event.window.stream], event.window.stream, event.window.index)

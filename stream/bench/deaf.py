@@ -1,25 +1,26 @@
 """Speech recognition that is off for a while."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from stream.bench.disturbances import Span
-from stream.records import AUDIO_RATE, Utterance
-from stream.speech.asr import Recogniser
+from stream.bench.played import PlayedSource
+from stream.speech.asr import LONGEST, Hypothesis, Recogniser
 
 
 class DeafRecogniser(Recogniser):
-    """A recogniser that hears no word in a pass over sound that ends in a span of event time."""
+    """A recogniser that fails while what a source plays is in a span of event time, as one whose process has died."""
 
-    def __init__(self, recogniser: Recogniser, span: Span) -> None:
-        self._recogniser, self._span = recogniser, span
+    def __init__(self, recogniser: Recogniser, source: PlayedSource, span: Span) -> None:
+        self._recogniser, self._source, self._span = recogniser, source, span
 
-    def transcribe(self, samples: NDArray[np.float32], start: float, final: bool) -> Utterance:
-        """The words, or none."""
-        end = start + len(samples) / AUDIO_RATE
-        if end in self._span:
-            return Utterance(start, end, (), final)
-        return self._recogniser.transcribe(samples, start, final)
+    def read(self, samples: NDArray[np.float32], known: Sequence[int] = (), voiced: float = LONGEST) -> Hypothesis:
+        """The words; raises `RuntimeError` while it is off."""
+        if self._source.reached in self._span:
+            raise RuntimeError("speech recognition is off")
+        return self._recogniser.read(samples, known, voiced)
 
     def encoder_states(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """The features of the voice do not suffer."""

@@ -45,7 +45,7 @@ class Plan:
     during: float
     after: float
     settings: Settings
-    speed: float = 0.0
+    speed: float = 1.0
     babble: tuple[Path, ...] = ()
     only: tuple[str, ...] = ()
     seed: int = 1
@@ -137,17 +137,18 @@ class Bench:
         self._without: dict[frozenset[Modality], list[SentimentEvent]] = {}
 
     def events(
-        self, frames: Sequence[Frame], without: frozenset[Modality] = frozenset(), front: FrontEnds | None = None
+        self, frames: Sequence[Frame], without: frozenset[Modality] = frozenset(), deaf: Span | None = None
     ) -> list[SentimentEvent]:
-        """The events of a run over these frames."""
-        plan, sink = self.plan, Gathered()
+        """The events of a run over these frames. deaf: while recognition is off."""
+        plan, sink, front = self.plan, Gathered(), self._front
         seconds = max(map(due, frames))
-        clock = PaceClock(plan.speed) if plan.speed else WallClock()
-        if isinstance(clock, PaceClock):
+        clock, source = WallClock(), ListedSource("take", frames, KINDS)
+        if plan.speed:
+            clock = PaceClock(plan.speed)
             source = PlayedSource("take", MemoryReel(frames, seconds + 1.0, 0.0, KINDS), clock, seconds)
-        else:
-            source = ListedSource("take", frames, KINDS)
-        this = Run(front or self._front, self._engine, [sink], clock, plan.settings, without=without)
+            if deaf:
+                front = replace(front, recogniser=DeafRecogniser(front.recogniser, source, deaf))
+        this = Run(front, self._engine, [sink], clock, plan.settings, without=without)
 
         async def play() -> None:
             with stopping(this):
@@ -166,8 +167,7 @@ class Bench:
     def degraded(self, frames: Sequence[Frame], clean: Sequence[SentimentEvent], what: Disturbance) -> Degraded:
         """One disturbance against the clean run."""
         span = Span(self.plan.before, self.plan.before + (what.seconds or self.plan.during))
-        front = replace(self._front, recogniser=DeafRecogniser(self._front.recogniser, span)) if what.deaf else None
-        disturbed = self.events(what.apply(frames, span), front=front)
+        disturbed = self.events(what.apply(frames, span), deaf=span if what.deaf else None)
         oracle = self.oracle(frames, what.hurts)
         responses = [respond(clean, disturbed, m, what.gone, span) for m in MODALITIES if m in what.hurts]
         apart = deviation(clean, disturbed, oracle, span)
@@ -181,7 +181,8 @@ def degradation(plan: Plan, report: Callable[[int, int, str], None]) -> Degradat
     frames = clean_take(plan.media, plan.before + plan.during + plan.after + TAIL, plan.settings.video_rate)
     other = [sound_of(remembered(decoded_reel(path, plan.settings.video_rate))) for path in plan.babble]
     known = disturbances(babble_from(other or [sound_of(frames)], plan.seed))
-    tried = [what for what in known if not plan.only or what.name in plan.only]
+    wanted = [what for what in known if not plan.only or what.name in plan.only]
+    tried = [what for what in wanted if plan.speed or not what.deaf]  # a file has no moment at which something is off
     with (
         load_front_ends(plan.settings, lambda line: None) as front,
         open_engine(plan.settings.engine, plan.settings.checkpoint) as engine,

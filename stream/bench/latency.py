@@ -25,11 +25,12 @@ from stream.sources.source import source_from
 
 @dataclass(frozen=True, slots=True)
 class LatencyReport:
-    """Window end to event in ms on the wall clock; its parts; speech end to final words in ms.
+    """Window end to event in ms on the wall clock; its stages as the pipeline times them; speech end to final words.
 
     media: what was played. decoding: whether it was decoded while it played. pauses: stretches of speech that ended in
     the measured time; of these `unread` were never shown as final words, or never recognised. late_ms: how late a
-    source handed on a frame, at worst. fast: seconds of media a second, without pacing, in the same run.
+    source handed on a frame, at worst. dropped, left_out: by reason, at the source and in
+    the session. fast: seconds of media a second, without pacing, in the same run.
     """
 
     media: tuple[str, ...]
@@ -43,8 +44,12 @@ class LatencyReport:
     pauses: int
     unread: int
     dropped: dict[str, int]
+    left_out: dict[str, int]
+    lost: int
+    speech: dict[str, int]
     late_ms: float
     cores: float | None
+    others: float | None
     memory_mb: float | None
     fast: float
     ends: list[float]
@@ -71,9 +76,13 @@ class LatencyReport:
         )
         cells = (
             ("events due / came", f"{self.due} / {self.came}"),
-            ("dropped at the source", str(sum(self.dropped.values()))),
+            (
+                "dropped, at the source / in the session",
+                f"{sum(self.dropped.values())} / {sum(self.left_out.values())}",
+            ),
+            ("lost without being counted", str(self.lost)),
             ("source late at worst, ms", cell(self.late_ms)),
-            ("cores busy", cell(self.cores, 2)),
+            ("cores busy, for this / for other processes", f"{cell(self.cores, 2)} / {cell(self.others, 2)}"),
             ("memory, MB", cell(self.memory_mb)),
             ("without pacing, times real time", cell(self.fast, 1)),
         )
@@ -100,8 +109,12 @@ def latency(trial: Trial, report: Callable[[float], None]) -> LatencyReport:
         pauses=pauses,
         unread=unread,
         dropped=dict(outcome.dropped),
+        left_out=dict(outcome.left_out),
+        lost=outcome.lost,
+        speech=dict(outcome.speech),
         late_ms=1000 * outcome.late / trial.speed,
         cores=outcome.cores,
+        others=outcome.others,
         memory_mb=outcome.memory,
         fast=0.0 if outcome.interrupted else unpaced(trial),
         ends=outcome.ends,
@@ -133,7 +146,7 @@ def sound_of(trial: Trial, until: float) -> list[Frame]:
 
 def unpaced(trial: Trial) -> float:
     """How many times real time the same clip runs as a file, without pacing; windows wait for speech recognition."""
-    source = source_from(str(trial.clips[0].path), trial.settings.video_rate)
+    source = source_from(str(trial.clips[0].path), trial.settings)
     with (
         load_front_ends(trial.settings, lambda line: None) as front,
         open_engine(trial.settings.engine, trial.settings.checkpoint) as engine,

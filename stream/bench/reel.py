@@ -22,7 +22,7 @@ from stream.errors import SourceError
 from stream.records import AUDIO_RATE, AudioFrame, Frame, VideoFrame
 from stream.sources.file import open_media
 
-CHUNK = AUDIO_RATE // 20  # samples a microphone hands on at once: 50 ms
+CHUNK = AUDIO_RATE * 32 // 1000  # samples handed on at once: 32 ms, as live sources do
 
 
 def due(frame: Frame) -> float:

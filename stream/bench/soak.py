@@ -28,12 +28,15 @@ class SoakReport:
     due: int
     came: int
     dropped: dict[str, int]
+    left_out: dict[str, int]
+    lost: int
     memory_slope: float | None
     delay_slope: float | None
     total: Spread
     first: Spread
     last: Spread
     cores: float | None
+    others: float | None
     memory: list[tuple[float, float]]
     delays: list[tuple[float, float]]
 
@@ -61,9 +64,13 @@ class SoakReport:
             ("memory slope, MB a minute", cell(self.memory_slope, 3)),
             ("delay slope, ms a minute", cell(self.delay_slope, 2)),
             ("memory at the end, MB", cell(self.memory[-1][1] if self.memory else None)),
-            ("cores busy", cell(self.cores, 2)),
+            ("cores busy, for this / for other processes", f"{cell(self.cores, 2)} / {cell(self.others, 2)}"),
             ("events due / came", f"{self.due} / {self.came}"),
-            ("dropped at the source", str(sum(self.dropped.values()))),
+            (
+                "dropped, at the source / in the session",
+                f"{sum(self.dropped.values())} / {sum(self.left_out.values())}",
+            ),
+            ("lost without being counted", str(self.lost)),
         )
         verdict = f"grows: {', '.join(self.grows)}" if self.grows else "nothing grows"
         return [
@@ -91,12 +98,15 @@ def soak(trial: Trial, report: Callable[[float], None]) -> SoakReport:
         due=outcome.due,
         came=outcome.came,
         dropped=dict(outcome.dropped),
+        left_out=dict(outcome.left_out),
+        lost=outcome.lost,
         memory_slope=slope(*_axes(memory)),
         delay_slope=slope(minutes, outcome.delays),
         total=outcome.delay,
         first=spread(outcome.delays[:third]),
         last=spread(outcome.delays[-third:] if third else []),
         cores=outcome.cores,
+        others=outcome.others,
         memory=memory,
         delays=list(zip(minutes, outcome.delays, strict=True)),
     )

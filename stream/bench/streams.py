@@ -15,7 +15,7 @@ from stream.bench.plots import plot_streams
 from stream.bench.quantiles import Spread, cell
 from stream.bench.report import Table
 from stream.bench.search import largest
-from stream.bench.trial import Outcome, Trial, accounts, attempt
+from stream.bench.trial import Outcome, Trial, attempt
 
 LIMIT_MS = 1000.0  # p95 that a number of streams must stay under to be held
 
@@ -24,8 +24,9 @@ LIMIT_MS = 1000.0  # p95 that a number of streams must stay under to be held
 class Try:
     """One number of streams.
 
-    delay: window end to event, ms. pictures: a second, of all streams. passes: of speech recognition, a second.
-    lost: pictures that were fed, and neither analysed nor counted as dropped.
+    delay: window end to event, ms. pictures: looked at a second, of all streams. passes: of speech recognition, a
+    second. superseded, skipped: passes, and seconds of speech. dropped, left_out: by reason, at the sources and in the
+    sessions. lost: frames that were fed, and neither used nor counted.
     """
 
     asr: str
@@ -35,10 +36,14 @@ class Try:
     came: int
     pictures: float
     passes: float
-    dropped: int
+    superseded: int
+    skipped: int
+    dropped: dict[str, int]
+    left_out: dict[str, int]
     lost: int
     late_ms: float
     cores: float | None
+    others: float | None
     memory_mb: float | None
     overdue: bool
 
@@ -51,14 +56,24 @@ class Try:
     def cells(self) -> tuple[str, ...]:
         """A row of the table."""
         worst = (cell(self.delay.p50), cell(self.delay.p95), cell(self.delay.p99), f"{self.due}/{self.came}")
-        work = (cell(self.pictures, 1), str(self.dropped), str(self.lost), cell(self.passes, 1), cell(self.late_ms))
+        losses = (str(sum(self.dropped.values())), str(sum(self.left_out.values())), str(self.lost))
+        speech = (cell(self.passes, 1), str(self.superseded), str(self.skipped))
+        work = (cell(self.pictures, 1), *losses, *speech, cell(self.late_ms))
         held = "yes" if self.held else "no: overdue" if self.overdue else "no"
-        return (f"{self.streams} {self.asr}", *worst, *work, cell(self.cores, 2), cell(self.memory_mb), held)
+        return (
+            f"{self.streams} {self.asr}",
+            *worst,
+            *work,
+            cell(self.cores, 2),
+            cell(self.others, 2),
+            cell(self.memory_mb),
+            held,
+        )
 
 
 HEADING = (
-    "streams", "p50", "p95", "p99", "due/came", "pictures/s", "dropped", "lost", "passes/s", "late ms", "cores", "MB",
-    "held",
+    "streams", "p50", "p95", "p99", "due/came", "pict/s", "dropped", "left", "lost", "pass/s", "super", "skip s",
+    "late ms", "cores", "others", "MB", "held",
 )  # fmt: skip
 
 
@@ -138,19 +153,22 @@ def streams(trial: Trial, recognisers: Sequence[str], most: int, report: Callabl
 def tried_from(trial: Trial, outcome: Outcome) -> Try:
     """The figures of one try."""
     total = trial.warmup + trial.seconds
-    counts = accounts(outcome)
     return Try(
         asr=trial.settings.asr,
         streams=trial.streams,
         delay=outcome.delay,
         due=outcome.due,
         came=outcome.came,
-        pictures=counts["analysed"] / total,
-        passes=outcome.worked.get("speech-recognition", 0) / total,
-        dropped=sum(outcome.dropped.values()),
-        lost=0 if outcome.overdue else max(0, counts["fed"] - counts["dropped"] - counts["analysed"]),
+        pictures=outcome.looked / total,
+        passes=outcome.speech["passes"] / total,
+        superseded=outcome.speech["superseded"],
+        skipped=outcome.speech["skipped_s"],
+        dropped=dict(outcome.dropped),
+        left_out=dict(outcome.left_out),
+        lost=outcome.lost,
         late_ms=1000 * outcome.late / trial.speed,
         cores=outcome.cores,
+        others=outcome.others,
         memory_mb=outcome.memory,
         overdue=outcome.overdue,
     )

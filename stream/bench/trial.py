@@ -3,23 +3,26 @@
 import asyncio
 import signal
 from collections import Counter
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 from engines.selection import open_engine
 from stream.bench.arrivals import Arrivals
 from stream.bench.clips import Clip
+from stream.bench.counted import counted
 from stream.bench.machine import Usage, usage
 from stream.bench.pace import PaceClock
 from stream.bench.played import PlayedSource
 from stream.bench.quantiles import Spread, spread
 from stream.bench.reel import DecodedReel, MemoryReel, Reel, decoded_reel, remembered
+from stream.bench.tally import Tally
 from stream.event import SentimentEvent
 from stream.front_ends import load_front_ends
 from stream.pipeline import Run, run
 from stream.settings import Settings
 
+BUSY = "face analysis is busy"  # the reason under which a session counts a picture that it did not look at
 GRACE = 10.0  # seconds on the wall clock that a pipeline has to give its last events after the sources have ended
 SAMPLE = 2.0  # seconds on the wall clock between two looks at the process
 
@@ -46,10 +49,12 @@ class Trial:
 class Outcome:
     """What came of a try.
 
-    due, came: events of the measured time. delays: window end to event, of each, ms on the wall
-    clock. stages: ms. fed, dropped, taken: frames by kind, at the sources, over all of the try. worked: calls of each
-    worker. samples: looks at the process, from the end of the warm-up. overdue: it had to be stopped. interrupted: the
-    person did. late: how much later than due a source handed on a frame, seconds, at worst.
+    due, came: events of the measured time. delays: window end to event, of each, ms on the wall clock. stages: the
+    pipeline's own times, ms. fed, taken: frames by kind, into and out of the buffers of the sources. dropped: there, by
+    reason. left_out: what sessions did not look at, by reason. looked: pictures that were. speech: what recognition
+    did. All of these count over the whole try. samples: looks at the process, from the end of the warm-up. late: how
+    much later than due a source handed on a frame, seconds, at worst. overdue: it had to be stopped. interrupted: the
+    person did.
     """
 
     due: int = 0
@@ -60,7 +65,9 @@ class Outcome:
     fed: Counter[str] = field(default_factory=Counter[str])
     taken: Counter[str] = field(default_factory=Counter[str])
     dropped: Counter[str] = field(default_factory=Counter[str])
-    worked: dict[str, int] = field(default_factory=dict[str, int])
+    left_out: Counter[str] = field(default_factory=Counter[str])
+    looked: int = 0
+    speech: Counter[str] = field(default_factory=Counter[str])
     samples: list[Usage] = field(default_factory=list[Usage])
     events: list[SentimentEvent] = field(default_factory=list[SentimentEvent])
     moments: list[float] = field(default_factory=list[float])
@@ -77,9 +84,23 @@ class Outcome:
         return spread(self.delays)
 
     @property
+    def lost(self) -> int:
+        """Frames that were fed, and neither used nor counted as dropped; what an overdue run leaves behind is not."""
+        if self.overdue or self.interrupted:
+            return 0
+        waiting = sum(self.fed.values()) - sum(self.taken.values()) - sum(self.dropped.values())
+        unseen = self.taken["pictures"] - self.looked - self.left_out[BUSY]
+        return max(0, waiting) + max(0, unseen)
+
+    @property
     def cores(self) -> float | None:
         """Cores that were busy in the measured time."""
         return self.samples[-1].cores_since(self.samples[0]) if len(self.samples) > 1 else None
+
+    @property
+    def others(self) -> float | None:
+        """Cores that were busy for other processes meanwhile."""
+        return self.samples[-1].others_since(self.samples[0]) if len(self.samples) > 1 else None
 
     @property
     def memory(self) -> float | None:
@@ -102,11 +123,13 @@ def attempt(
         load_front_ends(trial.settings, lambda line: None) as front,
         open_engine(trial.settings.engine, trial.settings.checkpoint) as engine,
     ):
-        this = Run(front, engine, [arrivals], clock, trial.settings)
-        outcome.interrupted = asyncio.run(_play(sources, this, trial, outcome, report))
-        _fill(outcome, trial, this, sources, arrivals)
-        for worker in (front.listening, front.hearing, front.reading):
-            outcome.worked[worker.name] = worker.load.calls
+        tally, seeing = Tally(), counted(front)
+        this = Run(seeing, engine, [arrivals], clock, trial.settings, metrics=tally)
+        outcome.interrupted = asyncio.run(_play(sources, this, tally, trial, outcome, report))
+    outcome.stages, outcome.left_out = tally.stages(trial.speed), tally.left_out()
+    outcome.looked, outcome.speech = seeing.looked["pictures"], tally.recognition()
+    outcome.broken = [str(error) for error in this.broken]
+    _fill(outcome, trial, sources, arrivals)
     return outcome
 
 
@@ -127,7 +150,12 @@ def reels_of(trial: Trial) -> list[Reel]:
 
 
 async def _play(
-    sources: Sequence[PlayedSource], this: Run, trial: Trial, outcome: Outcome, report: Callable[[float], None]
+    sources: Sequence[PlayedSource],
+    this: Run,
+    tally: Tally,
+    trial: Trial,
+    outcome: Outcome,
+    report: Callable[[float], None],
 ) -> bool:
     """Run the pipeline until it has ended or is overdue; returns whether it was interrupted."""
     total = trial.warmup + trial.seconds
@@ -135,7 +163,7 @@ async def _play(
         with stopping(this):
             limit = asyncio.timeout(None)
             watches = (
-                tasks.create_task(_watch(sources, trial.warmup, total, outcome, report)),
+                tasks.create_task(_watch(sources, tally, trial, outcome, report)),
                 tasks.create_task(_guard(sources, this, total / trial.speed, limit)),
             )
             try:
@@ -160,19 +188,21 @@ async def _guard(sources: Sequence[PlayedSource], this: Run, seconds: float, lim
 
 
 async def _watch(
-    sources: Sequence[PlayedSource], warmup: float, total: float, outcome: Outcome, report: Callable[[float], None]
+    sources: Sequence[PlayedSource], tally: Tally, trial: Trial, outcome: Outcome, report: Callable[[float], None]
 ) -> None:
     """Look at the process and tell how far it is, until the sources end."""
+    warmup, total = trial.warmup, trial.warmup + trial.seconds
     while True:
         slowest = min(source.reached for source in sources)
         outcome.played = max(outcome.played, min(total, slowest))
         report(outcome.played)
+        tally.measuring = warmup <= slowest
         if warmup <= slowest <= total:
             outcome.samples.append(usage())
         await asyncio.sleep(SAMPLE if slowest > warmup else 0.2)
 
 
-def _fill(outcome: Outcome, trial: Trial, this: Run, sources: Sequence[PlayedSource], arrivals: Arrivals) -> None:
+def _fill(outcome: Outcome, trial: Trial, sources: Sequence[PlayedSource], arrivals: Arrivals) -> None:
     """What the sink, the sources and the run know."""
     last = outcome.played if outcome.interrupted else trial.warmup + trial.seconds
     measured = arrivals.between(trial.warmup, last)
@@ -182,28 +212,13 @@ def _fill(outcome: Outcome, trial: Trial, this: Run, sources: Sequence[PlayedSou
     outcome.came = len(measured)
     outcome.delays = [arrivals.delays[place] for place in measured]
     outcome.ends = [arrivals.ends[place] for place in measured]
-    outcome.stages = stages(
-        [arrivals.captured[p] for p in measured], outcome.delays, [arrivals.engine[p] for p in measured]
-    )
     outcome.events, outcome.moments = arrivals.events, list(arrivals.moments)
-    outcome.worked = {name: load.calls for name, load in this.loads.items()}
-    outcome.broken = [str(error) for error in this.broken]
     for source in sources:
         outcome.begun[source.name] = source.moment(0.0)
         outcome.late = max(outcome.late, source.lateness)
-        if source.buffer:
-            outcome.fed += source.buffer.fed
-            outcome.taken += source.buffer.taken
-            outcome.dropped += source.buffer.dropped
-
-
-def stages(captured: Sequence[float], delays: Sequence[float], engine: Sequence[float]) -> dict[str, Spread]:
-    """The parts of the way from the end of a window to its event, ms."""
-    return {
-        "window end to its last frame": spread([a - b for a, b in zip(delays, captured, strict=True)]),
-        "last frame to event": spread(captured),
-        "of that, engine": spread(engine),
-    }
+        outcome.fed += source.fed
+        outcome.taken += source.taken
+        outcome.dropped += source.condition.dropped
 
 
 @contextmanager
@@ -224,9 +239,3 @@ def stopping(this: Run) -> Generator[None]:
     finally:
         with suppress(NotImplementedError, RuntimeError):
             loop.remove_signal_handler(signal.SIGINT)
-
-
-def accounts(outcome: Outcome) -> Mapping[str, int]:
-    """Pictures that were fed, but neither analysed nor counted as dropped: what was lost silently, at the least."""
-    analysed = sum(calls for name, calls in outcome.worked.items() if name.startswith("face-"))
-    return {"fed": outcome.fed["pictures"], "dropped": outcome.dropped["pictures"], "analysed": analysed}

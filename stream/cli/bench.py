@@ -144,8 +144,12 @@ def degradation_command(
     during: Annotated[float, typer.Option(min=5, help="Seconds that it lasts (gone: always 5).")] = 10.0,
     after: Annotated[float, typer.Option(min=5, help="Seconds after it.")] = 10.0,
     speed: Annotated[
-        float, typer.Option(min=0, help="Live feed at this many times real time; 0: as a file, as fast as it can.")
-    ] = 0.0,
+        float,
+        typer.Option(
+            min=0,
+            help="Live, at this many times real time; 0: as a file, which waits for all work (recognition stays on).",
+        ),
+    ] = 1.0,
     only: Annotated[list[str] | None, typer.Option(help="Disturbance; repeatable. Default: all.")] = None,
     babble: Annotated[
         list[Path] | None, typer.Option(help="Other speech to mix in; repeatable. Default: the clip's own, shifted.")
@@ -165,7 +169,7 @@ def degradation_command(
 
       ebmc bench degradation --plot degradation.png --json degradation.json
 
-      ebmc bench degradation --only "babble 5 dB" --only black --speed 1
+      ebmc bench degradation --only "babble 5 dB" --only black --speed 2
     """
     with _benchmark("degradation", output, plot) as (_, bars, done):
         from stream.bench.degradation import Plan, degradation
@@ -181,10 +185,9 @@ def degradation_command(
 
 @bench_app.command("chaos")
 def chaos_command(
-    seconds: Annotated[float, typer.Option(min=5, help="Seconds of event time.")] = 60.0,
+    seconds: Annotated[float, typer.Option(min=5, help="Seconds, in real time.")] = 60.0,
     streams: Annotated[int, typer.Option(min=1, help="Streams at once.")] = 2,
     seed: Annotated[int, typer.Option(help="The same seed gives the same faults.")] = 1,
-    speed: Annotated[float, typer.Option(min=0.1, help="How many times faster than real time.")] = 1.0,
     fault: Annotated[list[str] | None, typer.Option(help="Fault of the sources; repeatable. Default: all.")] = None,
     media: MediaOption = None,
     asr: AsrOption = None,
@@ -212,7 +215,7 @@ def chaos_command(
             raise SettingsError(f"--fault {unknown[0]}: there is no such fault; take one of {', '.join(FaultKind)}")
         kinds = tuple(FaultKind(name) for name in fault or FaultKind)
         settings = load_settings(asr=asr, engine=engine)
-        plan = ChaosPlan(tuple(media or ["clip"]), streams, seconds, seed, settings, speed, kinds)
+        plan = ChaosPlan(tuple(media or ["clip"]), streams, seconds, seed, settings, kinds)
         done(chaos(plan, lambda reached: bars(round(reached), round(seconds), "seconds")))
 
 

@@ -70,7 +70,7 @@ def test_soak_takes_the_slopes(places: tuple[Path, Path]) -> None:
 
 
 def test_degradation_sees_the_camera_go(places: tuple[Path, Path]) -> None:
-    what = ["--only", "black", "--before", 5, "--during", 6, "--after", 5]
+    what = ["--only", "black", "--before", 5, "--during", 6, "--after", 5, "--speed", 0]
     bench("degradation", *what, "--asr", "none", "--json", places[0], "--plot", places[1])
     report = written(*places)
     assert [found["name"] for found in report["found"]] == ["black"]

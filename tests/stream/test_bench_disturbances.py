@@ -18,6 +18,8 @@ from stream.bench.disturbances import (
     without_camera,
     without_microphone,
 )
+from stream.bench.pace import PaceClock
+from stream.bench.played import PlayedSource
 from stream.bench.reel import decoded_reel, due, remembered
 from stream.bench.take import clean_take, sound_of
 from stream.records import AUDIO_RATE, AudioFrame, Frame, VideoFrame
@@ -109,12 +111,15 @@ def test_gone_is_gone_and_comes_back(take: list[Frame]) -> None:
     assert len(images(silent, True)) == len(images(take, True))
 
 
-def test_a_deaf_recogniser_hears_nothing_in_its_span(clip: Path) -> None:
+def test_a_deaf_recogniser_fails_in_its_span_and_nowhere_else(clip: Path) -> None:
     samples = read_sound(clip)[: 3 * AUDIO_RATE]
-    deaf = DeafRecogniser(recogniser(), Span(100.0, 110.0))
-    assert deaf.transcribe(samples, 0.0, False).text == recogniser().transcribe(samples, 0.0, False).text != ""
-    assert deaf.transcribe(samples, 100.0, False).words == ()
-    assert np.array_equal(deaf.encoder_states(samples), recogniser().encoder_states(samples))
+    source = PlayedSource("s", decoded_reel(clip, 10.0), PaceClock(), 10.0)
+    source.begun = source.moment(-5.0)  # it has played 5 s
+    hearing = DeafRecogniser(recogniser(), source, Span(100.0, 110.0))
+    assert hearing.read(samples) == recogniser().read(samples)
+    assert np.array_equal(hearing.encoder_states(samples), recogniser().encoder_states(samples))
+    with pytest.raises(RuntimeError, match="is off"):
+        DeafRecogniser(recogniser(), source, Span(4.0, 60.0)).read(samples)
 
 
 def test_the_clean_take_holds_no_covered_picture_and_no_noise(clip: Path) -> None:
