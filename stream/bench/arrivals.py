@@ -1,7 +1,7 @@
 """A sink that notes when each event came, and how long after the end of its window that was on the wall clock."""
 
 from array import array
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Self
 
@@ -17,14 +17,8 @@ class Arrivals:
     the pipeline says about itself.
     """
 
-    def __init__(
-        self,
-        sources: Mapping[str, PlayedSource],
-        clock: PaceClock,
-        keep: bool = False,
-        told: Callable[[SentimentEvent], None] = lambda event: None,
-    ) -> None:
-        self._sources, self._clock, self._keep, self._told = sources, clock, keep, told
+    def __init__(self, sources: Mapping[str, PlayedSource], clock: PaceClock, keep: bool = False) -> None:
+        self._sources, self._clock, self._keep = sources, clock, keep
         self.events: list[SentimentEvent] = []
         self.ends: array[float] = array("d")  # event time at which the window ended, seconds
         self.delays: array[float] = array("d")  # window end to event, ms on the wall clock
@@ -45,7 +39,6 @@ class Arrivals:
         self.moments.append(now)
         if self._keep:
             self.events.append(event)
-        self._told(event)
 
     def between(self, first: float, last: float) -> list[int]:
         """Places of the events whose window ended after `first` and not after `last`, seconds of event time."""

@@ -65,6 +65,7 @@ class ChaosReport:
     faults: dict[str, list[Fault]] = field(default_factory=dict[str, list[Fault]])
     came: list[tuple[float, str, int]] = field(default_factory=list[tuple[float, str, int]])
     memory: list[float] = field(default_factory=list[float])
+    interrupted: bool = False
 
     @property
     def good(self) -> bool:
@@ -111,7 +112,7 @@ def chaos(plan: ChaosPlan, report: Callable[[float], None]) -> ChaosReport:
         ending = asyncio.run(_play(sources, this, plan, found, report))
     _fill(found, sources, reels, {FAILS: fails, SLOW: slow})
     found.looked, found.left_out = seeing.looked["pictures"], dict(tally.left_out())
-    found.came = _came(sources, sink)
+    found.came, found.interrupted = _came(sources, sink), ending.interrupted
     found.laws = laws(plan, found, sources, sink, ending, [str(error) for error in this.broken])
     return found
 

@@ -91,7 +91,7 @@ HEADING = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class DegradationReport:
     """clean: the undisturbed run. speed: 0 means as a file, as fast as it can. window: its length, seconds."""
 
@@ -101,6 +101,7 @@ class DegradationReport:
     window: float
     clean: Line
     found: list[Degraded]
+    interrupted: bool = False
 
     @property
     def good(self) -> bool:
@@ -193,11 +194,11 @@ def degradation(plan: Plan, report: Callable[[int, int, str], None]) -> Degradat
         found = DegradationReport(plan.media, plan.speed, plan.seed, plan.settings.window, line_of(clean), [])
         for number, what in enumerate(tried, start=1):
             report(number, len(tried) + 1, what.name)
-            if bench.stopped:
+            degraded = bench.degraded(frames, clean, what) if not bench.stopped else None
+            if degraded is None or bench.stopped:
+                found.interrupted = True
                 break
-            degraded = bench.degraded(frames, clean, what)
-            if not bench.stopped:
-                found.found.append(degraded)
+            found.found.append(degraded)
         return found
 
 

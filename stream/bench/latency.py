@@ -33,6 +33,7 @@ class LatencyReport:
     the session. fast: seconds of media a second, without pacing, in the same run.
     """
 
+    interrupted: bool
     media: tuple[str, ...]
     decoding: bool
     seconds: float
@@ -98,6 +99,7 @@ def latency(trial: Trial, report: Callable[[float], None]) -> LatencyReport:
     outcome = attempt(trial, report)
     words, pauses, unread = word_delays(trial, outcome)
     return LatencyReport(
+        interrupted=outcome.interrupted,
         media=tuple(clip.note for clip in trial.clips),
         decoding=not trial.memory,
         seconds=trial.seconds,

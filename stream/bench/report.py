@@ -32,10 +32,12 @@ class Table:
 
 
 class Report(Protocol):
-    """The outcome of a benchmark. good: whether what it must hold does hold."""
+    """The outcome of a benchmark. good: whether what it must hold does hold. interrupted: it was cut short."""
 
     @property
     def good(self) -> bool: ...
+    @property
+    def interrupted(self) -> bool: ...
 
     def tables(self) -> Sequence[Table]:
         """For the terminal."""

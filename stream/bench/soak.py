@@ -21,6 +21,7 @@ class SoakReport:
     in the first and the last third.
     """
 
+    interrupted: bool
     media: tuple[str, ...]
     speed: float
     streams: int
@@ -91,6 +92,7 @@ def soak(trial: Trial, report: Callable[[float], None]) -> SoakReport:
     minutes = [(end - trial.warmup) / trial.speed / 60 for end in outcome.ends]
     third = len(outcome.delays) // 3
     return SoakReport(
+        interrupted=outcome.interrupted,
         media=tuple(clip.note for clip in trial.clips),
         speed=trial.speed,
         streams=trial.streams,

@@ -77,7 +77,7 @@ HEADING = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StreamsReport:
     """held: the largest number of streams, by recogniser. seconds: measured in each try."""
 
@@ -87,6 +87,7 @@ class StreamsReport:
     warmup: float
     held: dict[str, int]
     tries: list[Try]
+    interrupted: bool = False
 
     @property
     def good(self) -> bool:
@@ -96,9 +97,11 @@ class StreamsReport:
     def tables(self) -> list[Table]:
         """A row for each try, then what was held."""
         feeding = "decoded while they play" if self.decoding else "from memory"
-        title = f"{'; '.join(self.media)}; {feeding}; {self.seconds:.0f} s after {self.warmup:.0f} s of warm-up"
+        title = f"{'; '.join(self.media)}; {feeding}; {self.seconds:.0f} s after {self.warmup:.0f} s of warm-up; {cores()} cores"
         note = (
-            f"held: p95 under {LIMIT_MS:.0f} ms, all events came, nothing lost without being counted; {cores()} cores"
+            f"held: p95 under {LIMIT_MS:.0f} ms, all events came, nothing lost without being counted.\n"
+            "Over the whole try: dropped (at the sources), left (not looked at by the sessions), super (passes of\n"
+            "recognition that newer ones replaced), skip s (seconds of speech not read)."
         )
         held = tuple((asr, str(number)) for asr, number in self.held.items())
         return [
@@ -146,6 +149,7 @@ def streams(trial: Trial, recognisers: Sequence[str], most: int, report: Callabl
             try:
                 largest(holds, most)
             except Interrupted:
+                found.interrupted = True
                 break
     return found
 

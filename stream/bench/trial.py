@@ -108,9 +108,7 @@ class Outcome:
         return max((sample.memory for sample in self.samples), default=None)
 
 
-def attempt(
-    trial: Trial, report: Callable[[float], None], told: Callable[[SentimentEvent], None] | None = None
-) -> Outcome:
+def attempt(trial: Trial, report: Callable[[float], None]) -> Outcome:
     """Load everything, play, measure. report: hears how many seconds of event time were played."""
     clock, outcome = PaceClock(trial.speed), Outcome()
     total = trial.warmup + trial.seconds
@@ -118,7 +116,7 @@ def attempt(
         PlayedSource(f"stream-{n + 1:02d}", reel, clock, total, wait=trial.settings.hop * n / trial.streams)
         for n, reel in enumerate(reels_of(trial))
     ]
-    arrivals = Arrivals({s.name: s for s in sources}, clock, trial.keep, told or (lambda event: None))
+    arrivals = Arrivals({s.name: s for s in sources}, clock, trial.keep)
     with (
         load_front_ends(trial.settings, lambda line: None) as front,
         open_engine(trial.settings.engine, trial.settings.checkpoint) as engine,

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from stream.cli.terminal import Bars, one_line_errors, say
-from stream.errors import SettingsError
+from stream.cli.terminal import Bars, complain, one_line_errors, say
+from stream.errors import INTERRUPTED, SettingsError
 
 if TYPE_CHECKING:
     from stream.bench.report import Report
@@ -246,5 +246,8 @@ def _benchmark(
             if plot:
                 report.plot(plot)
                 say(f"wrote {plot}")
+            if report.interrupted:
+                complain("interrupted; this is what was measured until then")
+                raise typer.Exit(INTERRUPTED)
             if not report.good:
                 raise typer.Exit(1)
