@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -134,11 +133,8 @@ def laws(
     broken: Sequence[str],
 ) -> list[Law]:
     """Every law, on what came out."""
-    fed, ends, spans = (
-        Counter[str](),
-        Counter[str](pictures=found.looked + found.left_out.get(BUSY, 0)),
-        dict[str, tuple[float, float]](),
-    )
+    fed, spans = Counter[str](), dict[str, tuple[float, float]]()
+    ends = Counter[str](pictures=found.looked + found.left_out.get(BUSY, 0))
     for source in sources:
         spans[source.name] = source.moment(plan.settings.window), source.moment(min(plan.seconds, source.reached))
         fed["pictures"] += source.fed["pictures"]
@@ -196,9 +192,7 @@ async def _watch(
         if not ended and (slowest >= plan.seconds or this.stop.is_set()):
             ended = True
             limit.reschedule(loop.time() + GRACE)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(SAMPLE):
-                await asyncio.Event().wait()
+        await asyncio.sleep(SAMPLE)
 
 
 def _fill(

@@ -97,7 +97,8 @@ class StreamsReport:
     def tables(self) -> list[Table]:
         """A row for each try, then what was held."""
         feeding = "decoded while they play" if self.decoding else "from memory"
-        title = f"{'; '.join(self.media)}; {feeding}; {self.seconds:.0f} s after {self.warmup:.0f} s of warm-up; {cores()} cores"
+        times = f"{self.seconds:.0f} s after {self.warmup:.0f} s of warm-up, {cores()} cores"
+        title = f"{'; '.join(self.media)}; {feeding}; {times}"
         note = (
             f"held: p95 under {LIMIT_MS:.0f} ms, all events came, nothing lost without being counted.\n"
             "Over the whole try: dropped (at the sources), left (not looked at by the sessions), super (passes of\n"

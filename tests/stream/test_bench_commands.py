@@ -54,11 +54,11 @@ def test_streams_tries_and_says_what_it_held(places: tuple[Path, Path]) -> None:
     report = written(*places)
     assert result.exit_code == (0 if report["held"]["none"] else 1)  # how many it holds is the machine's business
     assert report["tries"][0]["streams"] == 1
-    for attempt in report["tries"]:
-        assert attempt["due"] == 4 * attempt["streams"]
-        assert attempt["memory_mb"] > 100
-        held = attempt["delay"]["p95"] < 1000 and attempt["came"] == attempt["due"] and attempt["lost"] == 0
-        assert held == (report["held"]["none"] >= attempt["streams"])
+    for tried in report["tries"]:
+        assert tried["due"] == 4 * tried["streams"]
+        assert tried["memory_mb"] > 100
+        held = tried["delay"]["p95"] < 1000 and tried["came"] == tried["due"] and tried["lost"] == 0
+        assert held == (report["held"]["none"] >= tried["streams"])
 
 
 def test_soak_takes_the_slopes(places: tuple[Path, Path]) -> None:
