@@ -29,7 +29,6 @@ from stream.records import Frame
 from stream.settings import Settings
 
 KINDS = frozenset({Modality.AUDIO, Modality.VIDEO})
-TAIL = 0.4  # seconds after the last window, so that both kinds of frames pass its end
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,12 +52,17 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of scores and the trust behind it, by the end of the window, seconds. trust: as `MODALITIES` go."""
+    """One line of scores and what is behind it, by the end of the window, seconds.
+
+    trust, states, reasons: of each modality, as `MODALITIES` go.
+    """
 
     ends: list[float]
     score: list[float | None]
     even: list[float | None]
     trust: list[tuple[float, ...]]
+    states: list[tuple[str, ...]]
+    reasons: list[tuple[str | None, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,8 @@ class Degraded:
         apart = self.deviation
         scores = tuple(cell(value, 3) for value in (apart.fused, apart.even, apart.oracle))
         rows: list[tuple[str, ...]] = []
+        if not self.trust:
+            return [(self.name, *scores, *"-------")]
         for part in self.trust:
             trust = tuple(cell(value, 2) for value in (part.before, part.clean, part.during, part.after))
             first = (self.name, *scores) if not rows else ("", "", "", "")
@@ -169,7 +175,7 @@ class Bench:
         """One disturbance against the clean run."""
         span = Span(self.plan.before, self.plan.before + (what.seconds or self.plan.during))
         disturbed = self.events(what.apply(frames, span), deaf=span if what.deaf else None)
-        oracle = self.oracle(frames, what.hurts)
+        oracle = self.oracle(frames, what.hurts) if what.hurts else clean
         responses = [respond(clean, disturbed, m, what.gone, span) for m in MODALITIES if m in what.hurts]
         apart = deviation(clean, disturbed, oracle, span)
         return Degraded(
@@ -179,7 +185,7 @@ class Bench:
 
 def degradation(plan: Plan, report: Callable[[int, int, str], None]) -> DegradationReport:
     """All disturbances, one after the other. report: hears what is done, of how many, and what comes."""
-    frames = clean_take(plan.media, plan.before + plan.during + plan.after + TAIL, plan.settings.video_rate)
+    frames = clean_take(plan.media, plan.before + plan.during + plan.after, plan.settings.video_rate)
     other = [sound_of(remembered(decoded_reel(path, plan.settings.video_rate))) for path in plan.babble]
     known = disturbances(babble_from(other or [sound_of(frames)], plan.seed))
     wanted = [what for what in known if not plan.only or what.name in plan.only]
@@ -209,4 +215,6 @@ def line_of(events: Sequence[SentimentEvent]) -> Line:
         [event.sentiment.score for event in events],
         [even_score(event) for event in events],
         [trust_row(event) for event in events],
+        [tuple(str(event.modalities[modality].state) for modality in MODALITIES) for event in events],
+        [tuple(event.modalities[modality].reason for modality in MODALITIES) for event in events],
     )

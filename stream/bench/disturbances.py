@@ -14,6 +14,7 @@ from ebmc_core.modality import Modality
 from stream.bench.take import sound_of
 from stream.records import AUDIO_RATE, AudioFrame, Frame, VideoFrame
 
+NOTHING = "nothing"  # the clean run once more: how far two live runs differ by themselves
 VOICES = 6  # talkers in a babble: enough that no word of it can be followed
 BLUR = 0.02  # width of the Gaussian, part of the picture's height
 AWAY = 5.0  # seconds that a camera or a microphone is gone
@@ -125,6 +126,7 @@ def babble_from(sound: Sequence[NDArray[np.float32]], seed: int) -> NDArray[np.f
 def disturbances(voices: NDArray[np.float32]) -> list[Disturbance]:
     """Everything that is tried."""
     return [
+        Disturbance(NOTHING, frozenset(), False, untouched),
         Disturbance("mute", HEARING, True, muted),
         *(Disturbance(f"babble {ratio} dB", HEARING, False, babbled(voices, ratio)) for ratio in (10, 5, 0)),
         Disturbance("microphone gone", HEARING, True, without_microphone, seconds=AWAY),
