@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from stream.cli.bench import bench_app
 from stream.cli.data import data_app
 from stream.cli.doctor import doctor_command
 from stream.cli.engine import engine_app
@@ -26,6 +27,7 @@ app.command("run")(run_command)
 app.command("doctor")(doctor_command)
 app.command("train")(train_command)
 app.command("evaluate")(evaluate_command)
+app.add_typer(bench_app, name="bench")
 app.add_typer(data_app, name="data")
 app.add_typer(engine_app, name="engine")
 app.add_typer(models_app, name="models")
