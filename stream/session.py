@@ -3,6 +3,7 @@
 Work on a frame (face, speech) begins in a worker when the frame arrives; a window then waits for what belongs to it.
 """
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable, Generator
@@ -22,7 +23,7 @@ from stream.metrics import Metrics
 from stream.records import AudioFrame, ModalityFeatures, State, Utterance, VideoFrame, Window, WindowFeatures
 from stream.settings import Settings
 from stream.sources.source import Media
-from stream.watching import Seen, Watching
+from stream.watching import Seen, VideoReading, Watching
 from stream.windows import ClosedWindow, Windower
 from stream.worker import Load
 
@@ -106,24 +107,37 @@ class Session:
 
     async def assemble(self, closing: Closing) -> WindowFeatures:
         """Wait for the features of a closed window."""
-        window, heard, seen = closing.window, closing.heard, closing.seen
-        text, audio, video = (self._missing(modality, window) for modality in MODALITIES)
-        utterances: tuple[Utterance, ...] = ()
-        faces, face = 0, None
-        with self._supervised(Modality.AUDIO):
-            audio = await heard.audio if heard else audio
+        window = closing.window
+        (text, utterances), audio, seen = await asyncio.gather(
+            self._text(closing), self._audio(closing), self._video(closing)
+        )
+        utterances = tuple(said for said in utterances if said.words[-1].end > window.start)
+        parts = {m: self._finite(part, m) for m, part in zip(MODALITIES, (text, audio, seen.features), strict=True)}
+        return WindowFeatures(window, parts, utterances, seen.faces, seen.face)
+
+    async def _text(self, closing: Closing) -> tuple[ModalityFeatures, tuple[Utterance, ...]]:
+        """What was said, and its features."""
+        window, heard = closing.window, closing.heard
         with self._supervised(Modality.TEXT):
             if heard and self._front.transcribing and Modality.TEXT not in self._without:
                 utterances = await heard.utterances
                 text = await self._front.reading.run(self._front.text.window, utterances, window)
-                text = behind(text, heard.skipped)
+                return behind(text, heard.skipped), utterances
+        return self._missing(Modality.TEXT, window), ()
+
+    async def _audio(self, closing: Closing) -> ModalityFeatures:
+        """How it sounded."""
+        with self._supervised(Modality.AUDIO):
+            if closing.heard:
+                return await closing.heard.audio
+        return self._missing(Modality.AUDIO, closing.window)
+
+    async def _video(self, closing: Closing) -> VideoReading:
+        """What was to be seen, and whose face it was."""
         with self._supervised(Modality.VIDEO):
-            if seen:
-                reading = await seen.features(heard.speech if heard else ())
-                video, faces, face = reading.features, reading.faces, reading.face
-        utterances = tuple(said for said in utterances if said.words[-1].end > window.start)
-        parts = {m: self._finite(part, m) for m, part in zip(MODALITIES, (text, audio, video), strict=True)}
-        return WindowFeatures(window, parts, utterances, faces, face)
+            if closing.seen:
+                return await closing.seen.features(closing.heard.speech if closing.heard else ())
+        return VideoReading(self._missing(Modality.VIDEO, closing.window), 0, None)
 
     @property
     def loads(self) -> dict[str, Load]:
