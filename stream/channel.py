@@ -57,6 +57,11 @@ class Channel(Generic[Item]):
     def __len__(self) -> int:
         return len(self._items)
 
+    @property
+    def waited(self) -> float:
+        """Seconds that the oldest item has waited; 0 when there is none."""
+        return self._now() - self._items[0][1] if self._items else 0.0
+
     async def send(self, item: Item) -> None:
         """Put the item in; with the policy `block` wait for room first. Raises `Closed` when the channel was closed."""
         while self.policy is Policy.BLOCK and len(self._items) >= self.limit and not self._closed:

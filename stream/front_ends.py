@@ -19,12 +19,13 @@ from stream.features.video import VideoFrontEnd
 from stream.settings import Settings
 from stream.speech.asr import Recogniser
 from stream.weights import fetch
-from stream.worker import Worker
+from stream.worker import Worker, threads
 
 ASR_MODELS = {
     "tiny.en": "whisper-tiny.en",
     "none": "whisper-tiny.en",
 }  # the encoder's states are needed without ASR too
+PICTURES, WORDS = 5, 10  # by how much these threads stand back, as `nice` counts
 STREAMS = 1024  # a live stream has one pass at a time, so that its frames never wait for room here
 
 
@@ -32,9 +33,9 @@ STREAMS = 1024  # a live stream has one pass at a time, so that its frames never
 class FrontEnds:
     """Shared models, each with the worker that it runs in.
 
-    transcribing: whether words are wanted (`asr` is not `none`). lag: seconds of speech that may wait for recognition.
-    behind: seconds that the analysis of sound may be late. pool: the threads that all front ends share, but speech
-    recognition, which has one of its own.
+    transcribing: whether words are wanted (`asr` is not `none`). lag: seconds of speech that may wait to be read.
+    A window that has closed is served first, pictures come second and speech recognition last: their threads, `windows`,
+    `pictures` and `words`, stand back for each other in this order when there is not enough processor for all.
     """
 
     recogniser: Recogniser
@@ -44,22 +45,19 @@ class FrontEnds:
     expression: Path
     transcribing: bool
     lag: float
-    behind: float
-    pool: ThreadPoolExecutor
+    windows: ThreadPoolExecutor
+    pictures: ThreadPoolExecutor
+    words: ThreadPoolExecutor
     hearing: Worker
     listening: Worker
     reading: Worker
 
     def watching(self, stream: str) -> Worker:
-        """The lane of one stream's face analysis in the pool that all front ends share."""
-        return Worker(f"face-{stream}", self.pool)
-
-    def is_behind(self) -> bool:
-        """Whether a window of sound would wait for more than `behind` seconds before its analysis begins."""
-        return self.hearing.backlog > self.behind
+        """The lane of one stream's face analysis in the threads that all streams share."""
+        return Worker(f"face-{stream}", self.pictures)
 
     def watcher(self) -> VideoFrontEnd:
-        """A face front end for one stream (tracking has a memory, so streams do not share it)."""
+        """A face front end for one stream (tracking has a memory, so streams do not share it). Call it in its lane."""
         return VideoFrontEnd(self.landmarker, self.expression)
 
     def __enter__(self) -> Self:
@@ -69,7 +67,8 @@ class FrontEnds:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         with ExitStack() as workers:
-            workers.callback(self.pool.shutdown, wait=False, cancel_futures=True)
+            for pool in (self.windows, self.pictures, self.words):
+                workers.callback(pool.shutdown, wait=False, cancel_futures=True)
             for worker in (self.hearing, self.listening, self.reading):
                 workers.callback(worker.close)
 
@@ -82,22 +81,25 @@ def load_front_ends(settings: Settings, report: Callable[[str], None]) -> FrontE
     whisper, minilm, landmarker = (
         fetch(name, settings.cache, report) for name in (ASR_MODELS[settings.asr], "minilm-l6-v2", "face-landmarker")
     )
-    with ThreadPoolExecutor(2) as loading:
-        recogniser, text = loading.submit(Recogniser, whisper), loading.submit(TextFrontEnd, minilm)
-        front = recogniser.result()
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    pool = ThreadPoolExecutor(cores, thread_name_prefix="front-ends")
+    windows, pictures = threads("windows", cores), threads("pictures", cores, nice=PICTURES)
+    words = threads("words", 1, nice=WORDS)
+    # Whisper twice: a window's encoder pass must not queue behind the words of others, nor share their priority
+    recogniser = words.submit(Recogniser, whisper, workers=1)
+    encoder = windows.submit(Recogniser, whisper, workers=cores)
+    text = windows.submit(TextFrontEnd, minilm)
     return FrontEnds(
-        recogniser=front,
-        audio=AudioFrontEnd(front),
+        recogniser=recogniser.result(),
+        audio=AudioFrontEnd(encoder.result()),
         text=text.result(),
         landmarker=landmarker,
         expression=checkpoint_folder("expression"),
         transcribing=settings.asr != "none",
         lag=settings.asr_lag,
-        behind=settings.behind,
-        pool=pool,
-        hearing=Worker("audio-features", pool, limit=STREAMS, width=cores),
-        listening=Worker("speech-recognition", limit=STREAMS),
-        reading=Worker("text-features", pool, limit=STREAMS),
+        windows=windows,
+        pictures=pictures,
+        words=words,
+        hearing=Worker("audio-features", windows, limit=STREAMS, width=cores),
+        listening=Worker("speech-recognition", words, limit=STREAMS),
+        reading=Worker("text-features", windows, limit=STREAMS),
     )

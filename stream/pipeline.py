@@ -101,12 +101,14 @@ async def follow(source: Source, ready: Channel[Ready], this: Run) -> None:
     try:
         async with source.open() as media:
             live = this.realtime or source.live  # of a web address it is known once it is open
-            inbox = Inbox(this.clock if live and not media.stamped else None, this.front.is_behind)
+            behind = this.settings.behind
+            inbox = Inbox(this.clock if live and not media.stamped else None, lambda: closed.waited > behind)
             keep = this.record.stream(source.name, media.kinds) if this.record else None
             session = Session(source.name, media, this.without, this.front, this.settings, not live, inbox.heard, keep)
             this.streams += 1
             this.health.source(source.name, media.condition)
             try:
+                await session.open()
                 async with asyncio.TaskGroup() as tasks:
                     reading = tasks.create_task(ingest(media, inbox, this))
                     beside = (

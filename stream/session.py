@@ -69,8 +69,14 @@ class Session:
         heard = Modality.AUDIO in kinds and not {Modality.AUDIO, Modality.TEXT} <= without
         reach = settings.window + settings.lateness + 1.0
         self.hearing = Hearing(front, reach, patient and not media.stamped, wake, without) if heard else None
-        seen = Modality.VIDEO in kinds and Modality.VIDEO not in without
-        self.watching = Watching(front.watcher(), front.watching(name), patient or media.stamped) if seen else None
+        self._seen, self._patient = Modality.VIDEO in kinds - without, patient or media.stamped
+        self.watching: Watching | None = None
+
+    async def open(self) -> None:
+        """Load what belongs to this stream alone."""
+        if self._seen:
+            lane = self._front.watching(self.name)
+            self.watching = Watching(await lane.run(self._front.watcher), lane, self._patient)
 
     async def take(self, arrival: Arrival) -> list[Closing]:
         """Begin the work on a record; returns the windows it closed. A picture that finds no room is only counted."""

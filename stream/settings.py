@@ -26,8 +26,8 @@ class Settings(BaseSettings):
     """How far one kind of frames may run ahead before a window closes without the other, seconds."""
     idle: Annotated[float, Field(ge=0.1, le=30)] = 0.5
     """A live stream does not wait for a kind of frames of which none came for so long, seconds."""
-    behind: Annotated[float, Field(gt=0)] = 1.0
-    """When the analysis of sound is so far behind, live windows go without it until it has caught up, seconds."""
+    behind: Annotated[float, Field(gt=0)] = 0.3
+    """A live window goes without analysis of its sound when one before it has waited so long for its turn, seconds."""
     drain: Annotated[float, Field(ge=0)] = 2.5
     """After Ctrl-C, how long the open windows may take to become events, seconds."""
     video_rate: Annotated[float, Field(gt=0, le=60)] = 10.0

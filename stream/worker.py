@@ -1,10 +1,13 @@
 """A named lane of heavy calls in a pool of threads, so that the event loop stays free; a bounded number wait for it."""
 
 import asyncio
+import os
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, ParamSpec, TypeVar
@@ -21,6 +24,19 @@ class Load:
     busy: float = 0.0
 
 
+def threads(name: str, count: int, nice: int = 0) -> ThreadPoolExecutor:
+    """A pool of threads for workers. nice: how far they, and all threads that are made in them, stand back for others.
+
+    Where the system knows no such thing for a thread they are as any other.
+    """
+
+    def stand_back() -> None:
+        with suppress(OSError, AttributeError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
+
+    return ThreadPoolExecutor(count, thread_name_prefix=name, initializer=stand_back if nice else None)
+
+
 class Worker:
     """Runs calls in the order they came, `width` of them side by side. `submit` waits while `limit` calls are pending.
 
@@ -35,12 +51,6 @@ class Worker:
         self._limit, self._width, self._closed = limit, width, False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._forget()
-
-    @property
-    def backlog(self) -> float:
-        """Seconds that a call would wait before it begins, going by what calls took until now."""
-        each = self.load.busy / self.load.calls if self.load.calls else 0.0
-        return len(self._waiting) * each / self._width
 
     async def submit(
         self, call: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
