@@ -34,7 +34,7 @@ class FrontEnds:
     """Shared models, each with the worker that it runs in.
 
     transcribing: whether words are wanted (`asr` is not `none`). lag: seconds of speech that may wait to be read.
-    A window that has closed is served first, pictures come second and speech recognition last: their threads, `windows`,
+    A window that has closed is served first, pictures second and speech recognition last: their threads, `windows`,
     `pictures` and `words`, stand back for each other in this order when there is not enough processor for all.
     """
 
