@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -19,13 +20,14 @@ from stream.features.video import VideoFrontEnd
 from stream.settings import Settings
 from stream.speech.asr import Recogniser
 from stream.weights import fetch
-from stream.worker import Worker, threads
+from stream.worker import Worker, made_to_stand_back
 
 ASR_MODELS = {
     "tiny.en": "whisper-tiny.en",
     "none": "whisper-tiny.en",
 }  # the encoder's states are needed without ASR too
-PICTURES, WORDS = 5, 10  # by how much these threads stand back, as `nice` counts
+POOLS = ("windows", "pictures", "words")
+PICTURES, WORDS = 5, 10  # by how much their native threads stand back, as `nice` counts
 STREAMS = 1024  # a live stream has one pass at a time, so that its frames never wait for room here
 
 
@@ -34,8 +36,8 @@ class FrontEnds:
     """Shared models, each with the worker that it runs in.
 
     transcribing: whether words are wanted (`asr` is not `none`). lag: seconds of speech that may wait to be read.
-    A window that has closed is served first, pictures second and speech recognition last: their threads, `windows`,
-    `pictures` and `words`, stand back for each other in this order when there is not enough processor for all.
+    windows, pictures, words: threads. A window that has closed is served first, pictures second and speech recognition
+    last: the native threads of their models stand back for each other in this order.
     """
 
     recogniser: Recogniser
@@ -58,7 +60,7 @@ class FrontEnds:
 
     def watcher(self) -> VideoFrontEnd:
         """A face front end for one stream (tracking has a memory, so streams do not share it). Call it in its lane."""
-        return VideoFrontEnd(self.landmarker, self.expression)
+        return made_to_stand_back(PICTURES, partial(VideoFrontEnd, self.landmarker, self.expression))
 
     def __enter__(self) -> Self:
         return self
@@ -82,10 +84,9 @@ def load_front_ends(settings: Settings, report: Callable[[str], None]) -> FrontE
         fetch(name, settings.cache, report) for name in (ASR_MODELS[settings.asr], "minilm-l6-v2", "face-landmarker")
     )
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    windows, pictures = threads("windows", cores), threads("pictures", cores, nice=PICTURES)
-    words = threads("words", 1, nice=WORDS)
+    windows, pictures, words = (ThreadPoolExecutor(n, name) for n, name in zip((cores, cores, 1), POOLS, strict=True))
     # Whisper twice: a window's encoder pass must not queue behind the words of others, nor share their priority
-    recogniser = words.submit(Recogniser, whisper, workers=1)
+    recogniser = words.submit(made_to_stand_back, WORDS, partial(Recogniser, whisper, workers=1))
     encoder = windows.submit(Recogniser, whisper, workers=cores)
     text = windows.submit(TextFrontEnd, minilm)
     return FrontEnds(
@@ -101,5 +102,5 @@ def load_front_ends(settings: Settings, report: Callable[[str], None]) -> FrontE
         words=words,
         hearing=Worker("audio-features", windows, limit=STREAMS, width=cores),
         listening=Worker("speech-recognition", words, limit=STREAMS),
-        reading=Worker("text-features", windows, limit=STREAMS),
+        reading=Worker("text-features", limit=STREAMS),  # a thread of its own: it is quick, and must not queue for one
     )

@@ -4,7 +4,8 @@ import asyncio
 import logging
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -21,19 +22,23 @@ from stream.speech.vad import CHUNK, SpeechChunk, VoiceActivity
 log = logging.getLogger(__name__)
 Value = TypeVar("Value")
 
+REUSED = 1.5  # seconds for which the analysis of an earlier window may stand for one that there is no time to analyse
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class HeardWindow:
     """What was heard in a window that has just closed; audio and utterances raise what broke them.
 
     speech: voice activity inside the window. skipped: seconds of its speech that were not read because speech
-    recognition was behind; known at once in a live stream, and 0 in a file, which waits.
+    recognition was behind; known at once in a live stream, and 0 in a file, which waits. spared: its sound was not
+    analysed, for want of time.
     """
 
     audio: asyncio.Future[ModalityFeatures]
     utterances: asyncio.Future[tuple[Utterance, ...]]
     speech: tuple[SpeechChunk, ...]
     skipped: float
+    spared: bool = False
 
 
 class Hearing:
@@ -59,6 +64,7 @@ class Hearing:
         self._chunks: deque[SpeechChunk] = deque(maxlen=round(reach * AUDIO_RATE / CHUNK))
         self._last_speech: float | None = None
         self._behind = self._ended = False
+        self._analysed: tuple[float, asyncio.Future[ModalityFeatures]] | None = None
         self._passes: Passes | None = None
         if front.transcribing and Modality.TEXT not in without:
             self._passes = (
@@ -99,14 +105,15 @@ class Hearing:
         while self._chunks and self._chunks[0].end <= window.start:
             self._chunks.popleft()
         inside = tuple(chunk for chunk in self._chunks if chunk.start < window.end)
-        audio = await self._features(window, inside, dropped, busy)
+        spared = busy and not dropped and Modality.AUDIO not in self._without
+        audio = self._spared(window) if spared else await self._features(window, inside, dropped)
         if self._passes is None:
-            return HeardWindow(audio, _known(()), inside, 0.0)
+            return HeardWindow(audio, _known(()), inside, 0.0, spared)
         skipped = self._passes.skipped(window)
         if skipped and not self._behind:
             self._behind = True
             log.warning("%s: speech recognition is behind and skips to the newest speech", window.stream)
-        return HeardWindow(audio, await self._passes.utterances(window), inside, skipped)
+        return HeardWindow(audio, await self._passes.utterances(window), inside, skipped, spared)
 
     async def close(self) -> None:
         """End the recognition that is under way."""
@@ -114,16 +121,14 @@ class Hearing:
             await self._passes.close()
 
     async def _features(
-        self, window: Window, inside: tuple[SpeechChunk, ...], dropped: bool, busy: bool
+        self, window: Window, inside: tuple[SpeechChunk, ...], dropped: bool
     ) -> asyncio.Future[ModalityFeatures]:
         spoken = [chunk.end for chunk in inside if chunk.speech]
         self._last_speech = max(spoken, default=self._last_speech)
-        if busy or Modality.AUDIO in self._without:
-            reason = "switched off" if Modality.AUDIO in self._without else "its analysis is behind"
-            nothing = np.zeros(AudioFrontEnd.WIDTH, np.float32)
-            return _known(ModalityFeatures(nothing, State.MISSING, 0.0, window.end, reason))
+        if Modality.AUDIO in self._without:
+            return _known(_missing(window, "switched off"))
         sound = self._ring.stretch(window.start, window.end)
-        return await self._front.hearing.submit(
+        features = await self._front.hearing.submit(
             self._front.audio.window,
             sound.samples,
             inside,
@@ -134,6 +139,35 @@ class Hearing:
             ended=self._ring.end if self._ended else None,
             dropped=dropped,
         )
+        self._analysed = window.end, features
+        return features
+
+    def _spared(self, window: Window) -> asyncio.Future[ModalityFeatures]:
+        """What the last window that was analysed had, if it is not long ago: most of this window's sound was in it."""
+        if self._analysed is None or window.end - self._analysed[0] > REUSED:
+            return _known(_missing(window, "its analysis is behind"))
+        end, before = self._analysed
+        future: asyncio.Future[ModalityFeatures] = asyncio.get_running_loop().create_future()
+        before.add_done_callback(partial(_reuse, future, window.end - end))
+        return future
+
+
+def _reuse(future: asyncio.Future[ModalityFeatures], later: float, before: asyncio.Future[ModalityFeatures]) -> None:
+    """Hand on the features of a window that ended `later` seconds before."""
+    if future.done():
+        return
+    if before.cancelled() or before.exception():
+        future.cancel()
+        return
+    features = before.result()
+    quality = features.quality * (1.0 - later / (2 * REUSED))
+    state = State.DEGRADED if features.present else features.state
+    reason = f"analysed {later:.1f} s ago, it is behind" if features.present else features.reason
+    future.set_result(replace(features, quality=quality, age=features.age + later, state=state, reason=reason))
+
+
+def _missing(window: Window, reason: str) -> ModalityFeatures:
+    return ModalityFeatures(np.zeros(AudioFrontEnd.WIDTH, np.float32), State.MISSING, 0.0, window.end, reason)
 
 
 def _known(value: Value) -> asyncio.Future[Value]:

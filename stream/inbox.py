@@ -39,12 +39,14 @@ class Arrival:
     """A record as it came in.
 
     at: the event time it was then, by the clock, seconds; None where no clock counts (a file that is read as fast as it
-    can be). busy: the analysis of sound was so far behind that windows which close now go without it.
+    can be). busy: the analysis of sound was so far behind that windows which close now go without it. pending: so many
+    of the newest pictures had not been looked at yet; windows which close now go without them.
     """
 
     record: Record
     at: float | None = None
     busy: bool = False
+    pending: int = 0
 
 
 class Inbox:

@@ -102,7 +102,10 @@ async def follow(source: Source, ready: Channel[Ready], this: Run) -> None:
         async with source.open() as media:
             live = this.realtime or source.live  # of a web address it is known once it is open
             behind = this.settings.behind
-            inbox = Inbox(this.clock if live and not media.stamped else None, lambda: closed.waited > behind)
+            inbox = Inbox(
+                this.clock if live and not media.stamped else None,
+                lambda: max(closed.waited, this.front.hearing.backlog) > behind,
+            )
             keep = this.record.stream(source.name, media.kinds) if this.record else None
             session = Session(source.name, media, this.without, this.front, this.settings, not live, inbox.heard, keep)
             this.streams += 1

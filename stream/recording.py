@@ -120,6 +120,8 @@ def _write_line(log: IO[str], arrival: Arrival) -> None:
     line: dict[str, Any] = {"at": arrival.at}
     if arrival.busy:
         line["busy"] = True
+    if arrival.pending:
+        line["pending"] = arrival.pending
     match arrival.record:
         case AudioFrame() as sound:
             line |= {"audio": sound.pts, "samples": len(sound.samples)}

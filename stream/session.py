@@ -29,6 +29,8 @@ from stream.worker import Load
 
 log = logging.getLogger(__name__)
 
+SPARSE = 0.4  # seconds between two pictures that are looked at, at most, however little time there is
+
 WIDTHS = {Modality.TEXT: TextFrontEnd.WIDTH, Modality.AUDIO: AudioFrontEnd.WIDTH, Modality.VIDEO: VideoFrontEnd.WIDTH}
 
 
@@ -71,6 +73,7 @@ class Session:
         self.hearing = Hearing(front, reach, patient and not media.stamped, wake, without) if heard else None
         self._seen, self._patient = Modality.VIDEO in kinds - without, patient or media.stamped
         self.watching: Watching | None = None
+        self._looked: float | None = None
 
     async def open(self) -> None:
         """Load what belongs to this stream alone."""
@@ -81,9 +84,11 @@ class Session:
     async def take(self, arrival: Arrival) -> list[Closing]:
         """Begin the work on a record; returns the windows it closed. A picture that finds no room is only counted."""
         record = arrival.record
-        if isinstance(record, VideoFrame) and self.watching and not await self.watching.take(record):
+        if isinstance(record, VideoFrame) and self.watching and not await self._look(record, self.watching):
             self.dropped["face analysis is busy"] += 1
             arrival = replace(arrival, record=Passed(record.pts))
+        if self.watching and self.watching.pending:
+            arrival = replace(arrival, pending=self.watching.pending)
         if self._keep:
             self._keep(arrival)
         closed: list[ClosedWindow] = []
@@ -99,7 +104,16 @@ class Session:
                     await self.hearing.hear()
             case Tick():
                 closed = self._windower.advance(arrival.at)
-        return [await self._close(window, arrival.busy) for window in closed]
+        return [await self._close(window, arrival.busy, arrival.pending) for window in closed]
+
+    async def _look(self, picture: VideoFrame, watching: Watching) -> bool:
+        """Look at a picture, unless there is no time: a window that waits comes first, but for one now and then."""
+        enough = self._looked is not None and picture.pts - self._looked < SPARSE
+        if not self._patient and enough and self._front.hearing.backlog:
+            return False
+        if taken := await watching.take(picture):
+            self._looked = picture.pts
+        return taken
 
     async def finish(self) -> list[Closing]:
         """The source has ended: the windows that are still open."""
@@ -165,15 +179,14 @@ class Session:
         if self.watching:
             await self.watching.close()
 
-    async def _close(self, closed: ClosedWindow, busy: bool = False) -> Closing:
+    async def _close(self, closed: ClosedWindow, busy: bool = False, pending: int = 0) -> Closing:
         """What is there of a window at the moment it closes; what comes later is none of its business."""
         heard = seen = None
         if self.hearing:
             heard = await self.hearing.close_window(closed.window, Modality.AUDIO in closed.without, busy)
-            if busy:
-                self.dropped["analysis of sound is behind"] += 1
+            self.dropped["analysis of sound is behind"] += heard.spared
         if self.watching:
-            seen = self.watching.close_window(closed.window, Modality.VIDEO in closed.without)
+            seen = self.watching.close_window(closed.window, Modality.VIDEO in closed.without, pending)
         return Closing(closed.window, heard, seen)
 
     @contextmanager

@@ -27,7 +27,7 @@ class Settings(BaseSettings):
     idle: Annotated[float, Field(ge=0.1, le=30)] = 0.5
     """A live stream does not wait for a kind of frames of which none came for so long, seconds."""
     behind: Annotated[float, Field(gt=0)] = 0.3
-    """A live window goes without analysis of its sound when one before it has waited so long for its turn, seconds."""
+    """A live window makes do with the analysis of the sound before when its own would wait so long, seconds."""
     drain: Annotated[float, Field(ge=0)] = 2.5
     """After Ctrl-C, how long the open windows may take to become events, seconds."""
     video_rate: Annotated[float, Field(gt=0, le=60)] = 10.0

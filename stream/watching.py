@@ -59,19 +59,26 @@ class Watching:
 
     async def take(self, frame: VideoFrame) -> bool:
         """Look at the next picture, in the worker. False: it was dropped, since earlier ones are still looked at."""
-        if not self._patient and sum(not picture.coming.done() for picture in self._pictures) >= BUSY:
+        if not self._patient and self.pending >= BUSY:
             return False
         self._pictures.append(Picture(frame.pts, await self.worker.submit(self._front.observe, frame)))
         return True
 
-    def close_window(self, window: Window, dropped: bool) -> "Seen":
+    @property
+    def pending(self) -> int:
+        """Pictures, the newest, that are waiting or looked at; always 0 for one that is patient."""
+        return 0 if self._patient else sum(not picture.coming.done() for picture in self._pictures)
+
+    def close_window(self, window: Window, dropped: bool, pending: int = 0) -> "Seen":
         """The pictures of a window that closes now. Windows must be closed in order.
 
-        dropped: it had to be closed because no picture comes any more.
+        dropped: it had to be closed because no picture comes any more. pending: so many of the newest pictures are not
+        waited for.
         """
         while self._pictures and self._pictures[0].pts < window.start:
             self._pictures.popleft()
-        inside = tuple(picture for picture in self._pictures if picture.pts < window.end)
+        ready = list(self._pictures)[: max(0, len(self._pictures) - pending)]
+        inside = tuple(picture for picture in ready if picture.pts < window.end)
         return Seen(self, window, inside, len(inside) < len(self._pictures), dropped)
 
     async def read(self, seen: "Seen", speech: Sequence[SpeechChunk]) -> VideoReading:

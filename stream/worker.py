@@ -15,26 +15,38 @@ from typing import Any, ParamSpec, TypeVar
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
+RECENT = 16  # calls that count for how long one takes of late
+
 
 @dataclass(slots=True)
 class Load:
-    """How much a worker did. calls: number. busy: seconds."""
+    """How much a worker did. calls: number. busy: seconds; recent: of a call of late."""
 
     calls: int = 0
     busy: float = 0.0
+    recent: float = 0.0
+
+    def add(self, seconds: float) -> None:
+        """One more call."""
+        self.calls += 1
+        self.busy += seconds
+        self.recent += (seconds - self.recent) / min(self.calls, RECENT)
 
 
-def threads(name: str, count: int, nice: int = 0) -> ThreadPoolExecutor:
-    """A pool of threads for workers. nice: how far they, and all threads that are made in them, stand back for others.
+def made_to_stand_back(nice: int, make: Callable[[], Result]) -> Result:
+    """Make something whose own native threads stand back for others by `nice`: threads inherit that from their maker.
 
-    Where the system knows no such thing for a thread they are as any other.
+    Threads that run Python must not stand back: one that is put aside while it holds the interpreter's lock holds up
+    all others. Where the system knows no priority of a thread they are as any other.
     """
 
-    def stand_back() -> None:
+    def lowered() -> Result:
         with suppress(OSError, AttributeError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), nice)
+        return make()
 
-    return ThreadPoolExecutor(count, thread_name_prefix=name, initializer=stand_back if nice else None)
+    with ThreadPoolExecutor(1, thread_name_prefix="maker") as maker:
+        return maker.submit(lowered).result()
 
 
 class Worker:
@@ -51,6 +63,11 @@ class Worker:
         self._limit, self._width, self._closed = limit, width, False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._forget()
+
+    @property
+    def backlog(self) -> float:
+        """Seconds until a new call would begin, going by what calls took of late."""
+        return len(self._waiting) * self.load.recent / self._width
 
     async def submit(
         self, call: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
@@ -116,5 +133,4 @@ class Worker:
         try:
             return call()
         finally:
-            self.load.calls += 1
-            self.load.busy += time.perf_counter() - start
+            self.load.add(time.perf_counter() - start)

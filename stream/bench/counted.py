@@ -2,11 +2,13 @@
 
 from collections import Counter
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 
 from stream.features.video import FaceObservation, VideoFrontEnd
-from stream.front_ends import FrontEnds
+from stream.front_ends import PICTURES, FrontEnds
 from stream.records import VideoFrame
+from stream.worker import made_to_stand_back
 
 
 class CountedVideo(VideoFrontEnd):
@@ -30,7 +32,7 @@ class CountedFrontEnds(FrontEnds):
 
     def watcher(self) -> VideoFrontEnd:
         """A face front end for one stream."""
-        return CountedVideo(self.landmarker, self.expression, self.looked)
+        return made_to_stand_back(PICTURES, partial(CountedVideo, self.landmarker, self.expression, self.looked))
 
 
 def counted(front: FrontEnds) -> CountedFrontEnds:

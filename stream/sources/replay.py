@@ -76,7 +76,7 @@ def recorded(folder: Path, files: ExitStack) -> Iterator[Arrival]:
         sound, pictures = _Sound(folder / SOUND, files), _pictures(folder, files)
         for text in log:
             line = json.loads(text)
-            yield Arrival(_record(line, sound, pictures), line["at"], line.get("busy", False))
+            yield Arrival(_record(line, sound, pictures), line["at"], line.get("busy", False), line.get("pending", 0))
     except (OSError, FFmpegError, ValueError, KeyError, _Short) as error:
         raise SourceError(f"{folder}: the recording is not whole ({error})") from error
 
