@@ -184,7 +184,8 @@ class Session:
         heard = seen = None
         if self.hearing:
             heard = await self.hearing.close_window(closed.window, Modality.AUDIO in closed.without, busy)
-            self.dropped["analysis of sound is behind"] += heard.spared
+            if heard.spared:
+                self.dropped["analysis of sound is behind"] += 1
         if self.watching:
             seen = self.watching.close_window(closed.window, Modality.VIDEO in closed.without, pending)
         return Closing(closed.window, heard, seen)

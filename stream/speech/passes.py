@@ -10,11 +10,13 @@ from stream.ring import SoundRing
 from stream.speech.asr import Hypothesis, Recogniser
 from stream.speech.stretch import LONGEST_READ, Request
 from stream.speech.transcript import STALE, HearingCounts, Transcript
+from stream.speech.utterances import UtteranceRules
 from stream.speech.vad import SpeechChunk
 from stream.worker import Worker
 
 SPARE = 4.0  # seconds of sound kept beyond what a pass may reach back to
 LUMP = 1.0  # seconds of a file that are handed to the worker at once, if no window closes before
+UNHURRIED = UtteranceRules(settled=1.5)  # nobody waits for a file: what follows a pause may still mend the words before
 BACKLOG = 16  # lumps of one file that may wait
 
 
@@ -54,10 +56,10 @@ class Passes(Protocol):
 class _Listener:
     """Sound and words of one stream, and the model that reads them."""
 
-    def __init__(self, recogniser: Recogniser, lag: float) -> None:
+    def __init__(self, recogniser: Recogniser, lag: float, rules: UtteranceRules | None = None) -> None:
         self._recogniser = recogniser
         self._ring = SoundRing(LONGEST_READ + STALE * lag + SPARE)
-        self.transcript = Transcript(lag)
+        self.transcript = Transcript(lag, rules)
         self._broken: Exception | None = None
 
     def push(self, frame: AudioFrame) -> None:
@@ -148,7 +150,7 @@ class PatientPasses:
     """Reads a file as if recognition took no time: each pass is made when it is due, in the worker, beside the rest."""
 
     def __init__(self, recogniser: Recogniser, worker: Worker, lag: float) -> None:
-        self._listener, self._worker = _Listener(recogniser, lag), worker  # used in the worker's thread alone
+        self._listener, self._worker = _Listener(recogniser, lag, UNHURRIED), worker  # used in its thread alone
         self._coming: list[tuple[AudioFrame, Sequence[SpeechChunk]]] = []
         self._pending: deque[asyncio.Future[tuple[Utterance, ...]]] = deque()
 

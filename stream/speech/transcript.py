@@ -7,7 +7,7 @@ from stream.records import Utterance
 from stream.speech.asr import Hypothesis
 from stream.speech.guards import Guard, judge
 from stream.speech.stretch import CONTEXT, LONGEST_READ, Request, Stretch
-from stream.speech.utterances import Mark, Turn, UtteranceTracker
+from stream.speech.utterances import Mark, Turn, UtteranceRules, UtteranceTracker
 from stream.speech.vad import SpeechChunk
 
 STALE = 2.0  # times the bound of the lag; speech that waits longer than this is not read, however little it is
@@ -34,9 +34,9 @@ class Transcript:
     lag: seconds of speech that may wait to be read; when there is more, the oldest is skipped.
     """
 
-    def __init__(self, lag: float, context: float = CONTEXT) -> None:
+    def __init__(self, lag: float, rules: UtteranceRules | None = None, context: float = CONTEXT) -> None:
         self._lag, self._context = lag, context
-        self._tracker = UtteranceTracker()
+        self._tracker = UtteranceTracker(rules)
         self._stretches: deque[Stretch] = deque()
         self._done: deque[Utterance] = deque()
         self._voice: deque[SpeechChunk] = deque()

@@ -32,6 +32,7 @@ WRONG = {
     "https": ("https://127.0.0.1:9/live", "is the server on and the address right"),
     "udp": ("udp://127.0.0.1:{port}", "is anything sending"),
     "srt": ("srt://127.0.0.1:9", "let ffmpeg turn the stream into udp"),
+    "replay": ("replay:nowhere", "name the folder of one stream inside the one that --record made"),
 }
 
 
