@@ -26,7 +26,7 @@ class Settings(BaseSettings):
     """How far one kind of frames may run ahead before a window closes without the other, seconds."""
     idle: Annotated[float, Field(ge=0.1, le=30)] = 0.5
     """A live stream does not wait for a kind of frames of which none came for so long, seconds."""
-    behind: Annotated[float, Field(gt=0)] = 0.3
+    behind: Annotated[float, Field(gt=0)] = 0.15
     """A live window makes do with the analysis of the sound before when its own would wait so long, seconds."""
     drain: Annotated[float, Field(ge=0)] = 2.5
     """After Ctrl-C, how long the open windows may take to become events, seconds."""
