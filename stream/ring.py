@@ -57,7 +57,8 @@ class SoundRing:
         oldest = max(0, self._end - len(self._samples))
         first = min(max(round(start * AUDIO_RATE), oldest), self._end)
         last = min(max(round(end * AUDIO_RATE), first), self._end)
-        return self._samples[np.arange(first, last) % len(self._samples)]
+        begin, end = first % len(self._samples), last - first + first % len(self._samples)
+        return np.concatenate([self._samples[begin:end], self._samples[: max(0, end - len(self._samples))]])
 
     def _note(self, first: int, count: int) -> None:
         """Remember that these samples were received, and forget what the ring does not reach back to."""
@@ -70,6 +71,9 @@ class SoundRing:
 
     def _advance(self, count: int, samples: NDArray[np.float32] | None) -> None:
         kept = min(count, len(self._samples))
-        places = np.arange(self._end + count - kept, self._end + count) % len(self._samples)
-        self._samples[places] = 0.0 if samples is None else samples[count - kept :]
+        first = (self._end + count - kept) % len(self._samples)
+        whole = min(kept, len(self._samples) - first)  # up to the end of the ring; the rest is at its beginning
+        fresh = np.zeros(kept, np.float32) if samples is None else samples[count - kept :]
+        self._samples[first : first + whole] = fresh[:whole]
+        self._samples[: kept - whole] = fresh[whole:]
         self._end += count

@@ -9,6 +9,7 @@ import asyncio
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from statistics import median_high
 
 from stream.features.presence import Known, absence, known_until, newest
@@ -67,7 +68,9 @@ class Watching:
     @property
     def pending(self) -> int:
         """Pictures, the newest, that are waiting or looked at; always 0 for one that is patient."""
-        return 0 if self._patient else sum(not picture.coming.done() for picture in self._pictures)
+        if self._patient:
+            return 0
+        return sum(1 for _ in takewhile(lambda picture: not picture.coming.done(), reversed(self._pictures)))
 
     def close_window(self, window: Window, dropped: bool, pending: int = 0) -> "Seen":
         """The pictures of a window that closes now. Windows must be closed in order.

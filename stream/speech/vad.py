@@ -76,7 +76,10 @@ class VoiceActivity:
         if frame.rate != AUDIO_RATE:
             raise SourceError(f"speech detection needs audio at {AUDIO_RATE} Hz, this source gives {frame.rate} Hz")
         expected = self._origin + (self._done * CHUNK + len(self._rest)) / AUDIO_RATE
-        samples = np.nan_to_num(frame.samples, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float32, copy=False)
+        samples = frame.samples
+        if not np.isfinite(samples).all():
+            samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
+        samples = samples.astype(np.float32, copy=False)
         if frame.pts > expected + GAP:
             self._restart(frame.pts)
         elif frame.pts < expected - GAP:
