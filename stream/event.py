@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -94,15 +94,19 @@ class SentimentEvent:
             "event_id": self.event_id,
             "stream": self.window.stream,
             "window": window,
-            "sentiment": asdict(self.sentiment),
+            "sentiment": _fields(self.sentiment),
             "trust": dict(self.trust),
-            "modalities": {modality: asdict(report) for modality, report in self.modalities.items()},
-            "transcript": asdict(self.transcript),
+            "modalities": {modality: _fields(report) for modality, report in self.modalities.items()},
+            "transcript": _fields(self.transcript) | {"words": [_fields(word) for word in self.transcript.words]},
             "faces": self.faces,
-            "face": asdict(self.face) if self.face else None,
-            "latency": asdict(self.latency),
-            "engine": asdict(self.engine),
+            "face": _fields(self.face) if self.face else None,
+            "latency": _fields(self.latency),
+            "engine": _fields(self.engine),
         }
+
+    def encoded(self) -> bytes:
+        """JSON as UTF-8, not checked against the schema, which takes a hundred times as long as the encoding."""
+        return json.dumps(self.as_dict(), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
     def as_json(self) -> str:
         """One line of JSON, checked against the schema."""
@@ -162,6 +166,11 @@ def _rounded_face(face: FaceReport | None) -> FaceReport | None:
         return None
     left, top, right, bottom = (round(side, 4) for side in face.box)
     return replace(face, box=(left, top, right, bottom))
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    """What `dataclasses.asdict` gives for a flat record, ten times as fast: it copies no value."""
+    return {name: getattr(record, name) for name in record.__slots__}
 
 
 @cache

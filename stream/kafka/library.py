@@ -1,0 +1,33 @@
+"""The client library, which only those have who installed the extra `kafka`."""
+
+import logging
+from collections.abc import Generator
+from contextlib import contextmanager
+from importlib.util import find_spec
+
+from stream.errors import SettingsError
+
+NEEDED = ("aiokafka", "cramjam")  # cramjam: lz4 and zstd
+
+
+def require() -> None:
+    """Raise `SettingsError`, which says how to get it, if it is not installed."""
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise SettingsError(f"Kafka needs {' and '.join(missing)}; run: pip install 'ebmc-stream[kafka]'")
+
+
+@contextmanager
+def quiet() -> Generator[None]:
+    """The library logs each try that fails, several a second; while the block runs we tell what happened, once.
+
+    A level that was set for the logger `aiokafka` stays.
+    """
+    logger = logging.getLogger("aiokafka")
+    before = logger.level
+    if before == logging.NOTSET:
+        logger.setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

@@ -1,0 +1,82 @@
+"""TLS and SASL: from settings to what the client library takes. Secrets are read here and printed nowhere."""
+
+import ssl
+from pathlib import Path
+from typing import Any
+
+from aiokafka.abc import AbstractTokenProvider
+from pydantic import SecretStr
+
+from stream.errors import SettingsError
+from stream.kafka.options import KafkaSettings, Sasl
+
+
+class Token(AbstractTokenProvider):
+    """The bearer token, from the environment or, again at each connection, from a file."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._settings = settings
+
+    async def token(self) -> str:  # pyright: ignore[reportIncompatibleMethodOverride]  # the library says None
+        """The token as it is now."""
+        return needed("token", self._settings.token, self._settings.token_file)
+
+
+def client_arguments(settings: KafkaSettings) -> dict[str, Any]:
+    """Keyword arguments for a client of aiokafka. Raises `SettingsError` when a secret or certificate is not there."""
+    protocol = ("SASL_" if settings.sasl is not Sasl.NONE else "") + ("SSL" if settings.tls else "PLAINTEXT")
+    arguments: dict[str, Any] = {"security_protocol": protocol}
+    if settings.tls:
+        arguments["ssl_context"] = tls_context(settings)
+    if settings.sasl is Sasl.OAUTHBEARER:
+        needed("token", settings.token, settings.token_file)  # so that a missing one is known now
+        arguments |= {"sasl_mechanism": "OAUTHBEARER", "sasl_oauth_token_provider": Token(settings)}
+    elif settings.sasl is not Sasl.NONE:
+        if not settings.username:
+            raise SettingsError(f"sasl {settings.sasl} needs a name: set EBMC_KAFKA_USERNAME")
+        arguments |= {
+            "sasl_mechanism": settings.sasl.value.upper(),
+            "sasl_plain_username": settings.username,
+            "sasl_plain_password": needed("password", settings.password, settings.password_file),
+        }
+    return arguments
+
+
+def tls_context(settings: KafkaSettings) -> ssl.SSLContext:
+    """What we trust, and our own certificate if we have one. Raises `SettingsError`."""
+    password = secret("key_password", settings.key_password, settings.key_password_file)
+    try:
+        context = ssl.create_default_context(cafile=settings.ca_file)
+        context.check_hostname = settings.verify_host
+        if settings.cert_file:
+            # never ask on the terminal: an empty password fails like a wrong one
+            context.load_cert_chain(settings.cert_file, settings.key_file, password=lambda: password or "")
+    except (OSError, ssl.SSLError) as error:  # an SSLError is an OSError, but may have no strerror
+        files = ", ".join(str(path) for path in (settings.ca_file, settings.cert_file, settings.key_file) if path)
+        raise SettingsError(
+            f"TLS for Kafka: {error.strerror or type(error).__name__}; "
+            f"look at EBMC_KAFKA_CA_FILE, _CERT_FILE, _KEY_FILE and _KEY_PASSWORD_FILE ({files})"
+        ) from None
+    return context
+
+
+def secret(name: str, value: SecretStr | None, file: Path | None) -> str | None:
+    """The secret from the settings, or the content of its file without the last line's end. Raises `SettingsError`."""
+    if value is not None:
+        return value.get_secret_value()
+    if file is None:
+        return None
+    try:
+        return file.read_text("utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+        raise SettingsError(f"EBMC_KAFKA_{name.upper()}_FILE: {file} cannot be read ({why})") from None
+
+
+def needed(name: str, value: SecretStr | None, file: Path | None) -> str:
+    """The secret; raises `SettingsError` when there is none."""
+    found = secret(name, value, file)
+    if not found:
+        variable = f"EBMC_KAFKA_{name.upper()}"
+        raise SettingsError(f"the brokers want a {name}: put it into a file and set {variable}_FILE, or set {variable}")
+    return found

@@ -1,0 +1,85 @@
+"""Events as records of a Kafka topic: key is the stream's id, value the JSON event. For users: `docs/kafka.md`."""
+
+import asyncio
+import time
+import uuid
+from contextlib import AsyncExitStack, suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from stream.errors import SinkError
+from stream.event import SentimentEvent
+from stream.kafka.address import Address
+from stream.kafka.library import quiet, require
+from stream.kafka.message import message_from
+from stream.kafka.options import KafkaSettings
+from stream.kafka.report import Report
+from stream.kafka.spill import Spill, open_spill
+from stream.metrics import Metrics
+from stream.settings import load_settings
+
+if TYPE_CHECKING:
+    from stream.kafka.backlog import Backlog
+    from stream.kafka.delivery import Delivery
+
+MEBIBYTE = 1024 * 1024
+
+
+class KafkaSink:
+    """`kafka://HOST:PORT[,HOST:PORT]/TOPIC`. Delivers at least once, in order per stream, and never holds it up.
+
+    What the brokers do not take for a while is kept on disk, and sent first in the next run.
+    """
+
+    def __init__(self, where: str, settings: KafkaSettings | None = None) -> None:
+        require()
+        self._address = Address.parse(where)
+        self._settings = settings or load_settings().kafka
+        self._run = self._settings.run or uuid.uuid4().hex
+        self._report = Report(self._address)
+        self._resources = AsyncExitStack()
+        self._backlog: Backlog | None = None
+        self._delivery: Delivery | None = None
+        self._delivering: asyncio.Task[None] | None = None
+
+    def report_to(self, metrics: Metrics) -> None:
+        """Count what is dropped, waits and is acknowledged on these meters."""
+        self._report.metrics = metrics
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as opening:
+            from stream.kafka.delivery import Delivery
+
+            opening.enter_context(quiet())
+            self._delivery = Delivery(self._address, self._settings, self._open_backlog(opening), self._report)
+            tasks = await opening.enter_async_context(asyncio.TaskGroup())
+            self._delivering = tasks.create_task(self._delivery.run())
+            opening.callback(self._delivering.cancel)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._settings.request_timeout):
+                    await self._delivery.usable()
+            self._resources = opening.pop_all()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        async with self._resources:
+            if self._delivery and self._delivering and kind is None:
+                self._delivery.end()
+                await asyncio.wait([self._delivering], timeout=self._settings.close_timeout)
+
+    async def send(self, event: SentimentEvent) -> None:
+        """Put it with what is to be delivered; returns at once."""
+        if not self._delivery:
+            raise SinkError(f"{self._address}: is not open")
+        self._delivery.put(message_from(event, self._run, time.time()))
+
+    def _open_backlog(self, stack: AsyncExitStack) -> "Backlog":
+        from stream.kafka.backlog import Backlog
+
+        cap = self._settings.spill_mib * MEBIBYTE
+        spill: Spill = open_spill(self._settings.spill, self._address, cap, self._settings.spill_age)
+        backlog = Backlog(spill, self._settings.memory, self._report.dropped)
+        stack.callback(lambda: self._report.sum_up(backlog.keep_rest()))
+        return backlog
