@@ -46,11 +46,10 @@ class Delivery:
         self._backlog.put(message)
         self._changed.set()
 
-    async def usable(self) -> None:
-        """Wait for the first try to connect. Raises `SinkError` when waiting longer will not help."""
+    async def unusable(self) -> SinkError | None:
+        """Wait for the first try to connect; the error that no waiting will mend, if there is one."""
         await self._tried.wait()
-        if self._unusable:
-            raise self._unusable
+        return self._unusable
 
     async def run(self) -> None:
         """Deliver until `end` was called and nothing waits, or until cancelled."""
@@ -79,7 +78,8 @@ class Delivery:
                     raise self._broken
                 pause = FIRST_PAUSE
             except LOST as error:
-                self._cannot_open(error)
+                if self._cannot_open(error):
+                    return
                 self._report.begins(told(error), self._heard)
                 await asyncio.sleep(pause * random.uniform(0.5, 1.0))
                 pause = min(2 * pause, LONGEST_PAUSE)
@@ -166,8 +166,10 @@ class Delivery:
     def _over(self) -> bool:
         return self._ending and not self._backlog.waiting
 
-    def _cannot_open(self, error: BaseException) -> None:
+    def _cannot_open(self, error: BaseException) -> bool:
+        """Whether it was the first try, and waiting does not help."""
         words = mend(error)
         if words and not self._tried.is_set():
             self._unusable = SinkError(f"{self._address}: {words}")
         self._tried.set()
+        return self._unusable is not None

@@ -18,6 +18,7 @@ from stream.kafka.topics import ensure_topic
 
 BATCH = 256 * 1024  # bytes of a batch, before it is compressed
 ALONE = 1  # a batch so small that each event has one of its own
+CLOSE = 2.0  # seconds that closing may take, at most
 ROOM = 16 * 1024  # bytes that a request adds to its largest message, at most
 
 
@@ -76,7 +77,7 @@ async def opened(address: Address, settings: KafkaSettings, batch: int = BATCH) 
         await _start(producer, settings)
         yield Link(producer, address.topic)
     finally:
-        await producer.abandon(settings.request_timeout)
+        await producer.abandon(min(settings.request_timeout, CLOSE))
 
 
 async def _start(producer: Producer, settings: KafkaSettings) -> None:

@@ -55,25 +55,35 @@ class KafkaSink:
             tasks = await opening.enter_async_context(asyncio.TaskGroup())
             self._delivering = tasks.create_task(self._delivery.run())
             opening.callback(self._delivering.cancel)
-            with suppress(TimeoutError):
-                async with asyncio.timeout(self._settings.request_timeout):
-                    await self._delivery.usable()
-            self._resources = opening.pop_all()
+            unusable = await self._tried(self._delivery)
+            if not unusable:
+                self._resources = opening.pop_all()
+        if unusable:
+            raise unusable
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        async with self._resources:
+        try:
             if self._delivery and self._delivering and kind is None:
                 self._delivery.end()
                 await asyncio.wait([self._delivering], timeout=self._settings.close_timeout)
+        finally:
+            await self._resources.aclose()
 
     async def send(self, event: SentimentEvent) -> None:
         """Put it with what is to be delivered; returns at once."""
         if not self._delivery:
             raise SinkError(f"{self._address}: is not open")
         self._delivery.put(message_from(event, self._run, time.time()))
+
+    async def _tried(self, delivery: "Delivery") -> SinkError | None:
+        """The error that makes the run useless. Brokers that are only away do not: events wait for them."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.request_timeout):
+                return await delivery.unusable()
+        return None
 
     def _open_backlog(self, stack: AsyncExitStack) -> "Backlog":
         from stream.kafka.backlog import Backlog
