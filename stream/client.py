@@ -77,21 +77,26 @@ class SentimentEvents:
         self._start = start or ("earliest" if group else "latest")
         self._settings = settings or load_settings().kafka
         self._seen = Repeats()
-        self._running: AsyncGenerator[SentimentEvent] | None = None
+        # to close them at the end of a block; without one nothing may hold them, so that they close when they are left
+        self._open: list[AsyncGenerator[SentimentEvent]] | None = None
         self.received = self.repeats = self.invalid = 0
 
     def __aiter__(self) -> AsyncIterator[SentimentEvent]:
-        self._running = self._events()
-        return self._running
+        events = self._events()
+        if self._open is not None:
+            self._open.append(events)
+        return events
 
     async def __aenter__(self) -> Self:
+        self._open = []
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._running:
-            await self._running.aclose()
+        for events in self._open or ():
+            await events.aclose()
+        self._open = None
 
     async def _events(self) -> AsyncGenerator[SentimentEvent]:
         from stream.kafka.offsets import Offsets
