@@ -59,6 +59,8 @@ class Delivery:
                 await self._deliver()
             finally:
                 looking.cancel()
+        if self._over():
+            self._report.over(self._backlog.caught_up())
 
     def end(self) -> None:
         """There will be no more events; `run` returns when all are acknowledged."""

@@ -5,44 +5,27 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.conn import create_conn
-from aiokafka.errors import AuthenticationFailedError, ProducerClosed, RequestTimedOutError, UnknownError
+from aiokafka.errors import AuthenticationFailedError, RequestTimedOutError, UnknownError
 
 from stream.errors import SettingsError
 from stream.kafka.address import Address
 from stream.kafka.message import Message
 from stream.kafka.options import KafkaSettings
+from stream.kafka.producer import AbandonableProducer
 from stream.kafka.security import client_arguments
 from stream.kafka.topics import ensure_topic
 
 BATCH = 256 * 1024  # bytes of a batch, before it is compressed
 ALONE = 1  # a batch so small that each event has one of its own
-CLOSE = 2.0  # seconds that closing may take, at most
+ALL_REPLICAS = -1
 ROOM = 16 * 1024  # bytes that a request adds to its largest message, at most
-
-
-class Producer(AIOKafkaProducer):
-    """The library's producer, which can also be closed at once."""
-
-    async def abandon(self, within: float) -> None:
-        """Fail what is not acknowledged and close, without waiting until it can be sent. within: seconds, at most.
-
-        Nothing is sent after this. `stop` would first wait for all of it: for ever, when the brokers are gone.
-        """
-        self._message_accumulator.fail_all(ProducerClosed())
-        await self.client.close()  # requests that wait for an answer fail, so that the task that sends can end
-        try:
-            async with asyncio.timeout(within):
-                await self.stop()
-        except TimeoutError:
-            await self.client.close()
 
 
 class Link:
     """A producer that is connected, to a topic that is there."""
 
-    def __init__(self, producer: Producer, topic: str) -> None:
+    def __init__(self, producer: AbandonableProducer, topic: str) -> None:
         self._producer, self._topic = producer, topic
 
     async def send(self, message: Message) -> asyncio.Future[Any]:
@@ -64,8 +47,8 @@ async def opened(address: Address, settings: KafkaSettings, batch: int = BATCH) 
         await reach(address.brokers, arguments)
         arguments["bootstrap_servers"] = list(address.brokers)
         await ensure_topic(address, settings, arguments)
-    producer = Producer(
-        acks="all",
+    producer = AbandonableProducer(
+        acks=ALL_REPLICAS,
         enable_idempotence=settings.idempotent,
         linger_ms=settings.linger_ms if batch > ALONE else 0,
         compression_type=None if settings.compression == "none" else settings.compression,
@@ -77,10 +60,10 @@ async def opened(address: Address, settings: KafkaSettings, batch: int = BATCH) 
         await _start(producer, settings)
         yield Link(producer, address.topic)
     finally:
-        await producer.abandon(min(settings.request_timeout, CLOSE))
+        await producer.abandon()
 
 
-async def _start(producer: Producer, settings: KafkaSettings) -> None:
+async def _start(producer: AbandonableProducer, settings: KafkaSettings) -> None:
     try:
         async with asyncio.timeout(2 * settings.request_timeout):
             await producer.start()

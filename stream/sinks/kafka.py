@@ -46,6 +46,11 @@ class KafkaSink:
         """Count what is dropped, waits and is acknowledged on these meters."""
         self._report.metrics = metrics
 
+    @property
+    def waiting_on_disk(self) -> int:
+        """Events that wait on disk: for brokers that are away, or to go before newer ones."""
+        return self._backlog.on_disk if self._backlog else 0
+
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as opening:
             from stream.kafka.delivery import Delivery
@@ -90,6 +95,6 @@ class KafkaSink:
 
         cap = self._settings.spill_mib * MEBIBYTE
         spill: Spill = open_spill(self._settings.spill, self._address, cap, self._settings.spill_age)
-        backlog = Backlog(spill, self._settings.memory, self._report.dropped)
+        self._backlog = backlog = Backlog(spill, self._settings.memory, self._report.dropped)
         stack.callback(lambda: self._report.sum_up(backlog.keep_rest()))
         return backlog

@@ -118,7 +118,7 @@ def test_a_loop_that_is_left_without_a_block_closes_too(broker: Broker, topic: s
             assert each.window.index == 0
             break
         async with asyncio.timeout(10):  # the loop closes what was left; an unclosed connection would fail the test
-            while len(asyncio.all_tasks()) > 1:
+            while len(asyncio.all_tasks()) > 1:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 
     asyncio.run(scenario())
