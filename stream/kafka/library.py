@@ -17,6 +17,15 @@ def require() -> None:
         raise SettingsError(f"Kafka needs {' and '.join(missing)}; run: pip install 'ebmc-stream[kafka]'")
 
 
+def keep_secrets() -> None:
+    """The library writes each request to its debug log, passwords and tokens included: that log is cut off."""
+    logging.getLogger("aiokafka.conn").addFilter(_above_debug)
+
+
+def _above_debug(record: logging.LogRecord) -> bool:
+    return record.levelno > logging.DEBUG
+
+
 @contextmanager
 def quiet() -> Generator[None]:
     """The library logs each try that fails, several a second; while the block runs we tell what happened, once.

@@ -82,10 +82,10 @@ async def reach(brokers: tuple[str, ...], arguments: dict[str, Any]) -> None:
         host, _, port = broker.rpartition(":")
         try:
             connection = await create_conn(host, int(port), **arguments)
-        except ValueError as error:  # a SCRAM server that does not know our password either
-            raise AuthenticationFailedError from error
         except Exception as error:
-            failure = error
+            # a SCRAM server that does not know our password is a ValueError; so is a certificate, which says it better
+            unknown = isinstance(error, ValueError) and not isinstance(error, OSError)
+            failure = AuthenticationFailedError() if unknown else error
         else:
             closed = connection.close()
             if closed:

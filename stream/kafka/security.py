@@ -8,6 +8,7 @@ from aiokafka.abc import AbstractTokenProvider
 from pydantic import SecretStr
 
 from stream.errors import SettingsError
+from stream.kafka.library import keep_secrets
 from stream.kafka.options import KafkaSettings, Sasl
 
 
@@ -28,6 +29,8 @@ def client_arguments(settings: KafkaSettings) -> dict[str, Any]:
     arguments: dict[str, Any] = {"security_protocol": protocol}
     if settings.tls:
         arguments["ssl_context"] = tls_context(settings)
+    if settings.sasl is not Sasl.NONE:
+        keep_secrets()
     if settings.sasl is Sasl.OAUTHBEARER:
         needed("token", settings.token, settings.token_file)  # so that a missing one is known now
         arguments |= {"sasl_mechanism": "OAUTHBEARER", "sasl_oauth_token_provider": Token(settings)}

@@ -1,4 +1,4 @@
-"""librdkafka's mock cluster: brokers in this process whose faults are calls. Reached through the library of confluent-kafka.
+"""librdkafka's mock cluster: brokers in this process whose faults are calls, by way of confluent-kafka's library.
 
 Values and names are those of librdkafka's `rdkafka_mock.h`.
 """

@@ -1,4 +1,4 @@
-"""Faults of the brokers, one by one, on librdkafka's mock cluster: no crash, no loss, order kept, and said at most once.
+"""Faults of the brokers, one by one, on librdkafka's mock cluster: no crash, no loss, order kept, said at most once.
 
 The mock cluster takes no idempotent batches twice as Apache Kafka would, so order is told after dropping repeats.
 """

@@ -139,3 +139,17 @@ def test_an_event_keeps_its_place_through_json() -> None:
     """`encoded` is what `as_json` says, unchecked and without spaces."""
     whole = event(3, said="ask not what")
     assert json.loads(whole.encoded()) == json.loads(whole.as_json())
+
+
+def test_what_the_topic_finds_too_large_is_dropped_alone(real: ApacheKafka, topic: str, options: Options) -> None:
+    from confluent_kafka.admin import AdminClient, NewTopic
+
+    admin = AdminClient({"bootstrap.servers": real.bootstrap})
+    admin.create_topics([NewTopic(topic, 1, 1, config={"max.message.bytes": "4000"})])[topic].result(20)
+    sink, metrics = sink_to(real, topic, options(compression="none")), Metrics()
+    sink.report_to(metrics)
+    large = [event(index, said="word " * 200, stream="large") for index in range(3)]
+    small = some_events(60)
+    send(sink, [*small[:20], large[0], *small[20:40], *large[1:], *small[40:]])
+    assert first_times(read(real.bootstrap, topic)) == expected(60)
+    assert metrics.summary().dropped == {("kafka", "too-large"): 3}
