@@ -89,7 +89,7 @@ def test_the_topic_is_made_with_the_partitions_that_were_asked_for(real: ApacheK
     send(sink_to(real, topic, options(partitions=7)), some_events(2))
     from confluent_kafka.admin import AdminClient
 
-    admin = AdminClient({"bootstrap.servers": real.bootstrap})
+    admin = AdminClient({"bootstrap.servers": real.bootstrap, "log_level": 0})
     assert len(admin.list_topics(topic, timeout=10).topics[topic].partitions) == 7
 
 
@@ -144,7 +144,7 @@ def test_an_event_keeps_its_place_through_json() -> None:
 def test_what_the_topic_finds_too_large_is_dropped_alone(real: ApacheKafka, topic: str, options: Options) -> None:
     from confluent_kafka.admin import AdminClient, NewTopic
 
-    admin = AdminClient({"bootstrap.servers": real.bootstrap})
+    admin = AdminClient({"bootstrap.servers": real.bootstrap, "log_level": 0})
     admin.create_topics([NewTopic(topic, 1, 1, config={"max.message.bytes": "4000"})])[topic].result(20)
     sink, metrics = sink_to(real, topic, options(compression="none")), Metrics()
     sink.report_to(metrics)
