@@ -1,10 +1,11 @@
 """The published event, schema version 1: one per window, whatever is missing."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib.resources import files
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -95,18 +96,14 @@ class SentimentEvent:
             "stream": self.window.stream,
             "window": window,
             "sentiment": _fields(self.sentiment),
-            "trust": dict(self.trust),
-            "modalities": {modality: _fields(report) for modality, report in self.modalities.items()},
+            "trust": {modality.value: share for modality, share in self.trust.items()},
+            "modalities": {modality.value: _fields(report) for modality, report in self.modalities.items()},
             "transcript": _fields(self.transcript) | {"words": [_fields(word) for word in self.transcript.words]},
             "faces": self.faces,
             "face": _fields(self.face) if self.face else None,
             "latency": _fields(self.latency),
             "engine": _fields(self.engine),
         }
-
-    def encoded(self) -> bytes:
-        """JSON as UTF-8, not checked against the schema, which takes a hundred times as long as the encoding."""
-        return json.dumps(self.as_dict(), ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
 
     def as_json(self) -> str:
         """One line of JSON, checked against the schema."""
@@ -169,8 +166,15 @@ def _rounded_face(face: FaceReport | None) -> FaceReport | None:
 
 
 def _fields(record: Any) -> dict[str, Any]:
-    """What `dataclasses.asdict` gives for a flat record, ten times as fast: it copies no value."""
-    return {name: getattr(record, name) for name in record.__slots__}
+    """What `dataclasses.asdict` gives for a flat record, many times as fast: it copies no value."""
+    names, values = _reader(type(record))
+    return dict(zip(names, values(record), strict=True))
+
+
+@cache
+def _reader(kind: type) -> tuple[tuple[str, ...], Callable[[object], tuple[Any, ...]]]:
+    names = tuple(field.name for field in fields(kind))
+    return names, attrgetter(*names)
 
 
 @cache

@@ -100,7 +100,6 @@ class Delivery:
                     await self._changed.wait()
                 continue
             place, message = row
-            begin = time.monotonic()
             try:
                 future = await link.send(message)
             except KafkaTimeoutError as error:  # no room in the batch: the brokers do not take what went before
@@ -108,9 +107,9 @@ class Delivery:
             except LOST as error:
                 self._failed(place, message, error)
             else:
-                future.add_done_callback(partial(self._answered, link, place, message, begin))
+                future.add_done_callback(partial(self._answered, link, place, message))
 
-    def _answered(self, link: Link, place: int, message: Message, begin: float, future: asyncio.Future[Any]) -> None:
+    def _answered(self, link: Link, place: int, message: Message, future: asyncio.Future[Any]) -> None:
         error = ProducerClosed() if future.cancelled() else future.exception()
         if link is not self._link or (self._broken and error):
             return  # it goes again over the next link
@@ -118,7 +117,7 @@ class Delivery:
             self._failed(place, message, error)
             return
         self._heard = time.monotonic()
-        self._report.acknowledged(self._heard - begin)
+        self._report.acknowledged(max(0.0, time.time() - message.timestamp_ms / 1000))
         self._settle(place)
 
     def _failed(self, place: int, message: Message, error: BaseException) -> None:

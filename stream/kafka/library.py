@@ -7,14 +7,21 @@ from importlib.util import find_spec
 
 from stream.errors import SettingsError
 
-NEEDED = ("aiokafka", "cramjam")  # cramjam: lz4 and zstd
+NEEDED = ("aiokafka", "cramjam", "orjson")  # cramjam: lz4 and zstd
 
 
 def require() -> None:
     """Raise `SettingsError`, which says how to get it, if it is not installed."""
-    missing = [name for name in NEEDED if find_spec(name) is None]
+    missing = [name for name in NEEDED if not _installed(name)]
     if missing:
         raise SettingsError(f"Kafka needs {' and '.join(missing)}; run: pip install 'ebmc-stream[kafka]'")
+
+
+def _installed(name: str) -> bool:
+    try:
+        return find_spec(name) is not None
+    except ValueError:  # a module that is switched off
+        return False
 
 
 def keep_secrets() -> None:

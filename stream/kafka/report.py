@@ -56,7 +56,7 @@ class Report:
             self.metrics.dropped(stream, QUEUE, reason, count)
 
     def acknowledged(self, seconds: float) -> None:
-        """All replicas have an event, so long after it was handed to the producer."""
+        """All replicas have an event, so long after it was made."""
         if self.metrics:
             self.metrics.stage(QUEUE, seconds)
 

@@ -5,22 +5,20 @@ import time
 import uuid
 from contextlib import AsyncExitStack, suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from stream.errors import SinkError
 from stream.event import SentimentEvent
 from stream.kafka.address import Address
+from stream.kafka.backlog import Backlog
+from stream.kafka.delivery import Delivery
 from stream.kafka.library import quiet, require
 from stream.kafka.message import message_from
 from stream.kafka.options import KafkaSettings
 from stream.kafka.report import Report
-from stream.kafka.spill import Spill, open_spill
+from stream.kafka.spill import open_spill
 from stream.metrics import Metrics
 from stream.settings import load_settings
-
-if TYPE_CHECKING:
-    from stream.kafka.backlog import Backlog
-    from stream.kafka.delivery import Delivery
 
 MEBIBYTE = 1024 * 1024
 
@@ -53,8 +51,6 @@ class KafkaSink:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as opening:
-            from stream.kafka.delivery import Delivery
-
             opening.enter_context(quiet())
             self._delivery = Delivery(self._address, self._settings, self._open_backlog(opening), self._report)
             tasks = await opening.enter_async_context(asyncio.TaskGroup())
@@ -83,18 +79,16 @@ class KafkaSink:
             raise SinkError(f"{self._address}: is not open")
         self._delivery.put(message_from(event, self._run, time.time()))
 
-    async def _tried(self, delivery: "Delivery") -> SinkError | None:
+    async def _tried(self, delivery: Delivery) -> SinkError | None:
         """The error that makes the run useless. Brokers that are only away do not: events wait for them."""
         with suppress(TimeoutError):
             async with asyncio.timeout(self._settings.request_timeout):
                 return await delivery.unusable()
         return None
 
-    def _open_backlog(self, stack: AsyncExitStack) -> "Backlog":
-        from stream.kafka.backlog import Backlog
-
+    def _open_backlog(self, stack: AsyncExitStack) -> Backlog:
         cap = self._settings.spill_mib * MEBIBYTE
-        spill: Spill = open_spill(self._settings.spill, self._address, cap, self._settings.spill_age)
+        spill = open_spill(self._settings.spill, self._address, cap, self._settings.spill_age)
         self._backlog = backlog = Backlog(spill, self._settings.memory, self._report.dropped)
         stack.callback(lambda: self._report.sum_up(backlog.keep_rest()))
         return backlog

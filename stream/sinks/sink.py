@@ -61,4 +61,8 @@ def sink_from(uri: str) -> Sink:
     if scheme not in SINKS:
         raise SinkError(f"cannot write to {uri!r}: sinks are {', '.join(f'{name}:' for name in SINKS)}")
     module, _, kind = SINKS[scheme].partition(":")
-    return getattr(importlib.import_module(module), kind)(rest)
+    try:
+        made = getattr(importlib.import_module(module), kind)
+    except ModuleNotFoundError as error:  # what a sink needs beyond the rest is in an extra of its name
+        raise SinkError(f"the sink {scheme}: needs {error.name}; run: pip install 'ebmc-stream[{scheme}]'") from error
+    return made(rest)

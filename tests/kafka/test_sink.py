@@ -2,7 +2,10 @@
 
 import asyncio
 import json
+import os
 import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,6 +14,7 @@ import pytest
 
 from stream.errors import SinkError
 from stream.event import SCHEMA, SentimentEvent, validate
+from stream.kafka.message import message_from
 from stream.kafka.options import KafkaSettings
 from stream.metrics import Metrics
 from stream.sinks.kafka import KafkaSink
@@ -19,6 +23,7 @@ from tests.kafka.broker import ApacheKafka, Broker
 from tests.kafka.reading import expected, first_times, read, some_events
 from tests.stream.events import event
 
+ENVIRONMENT = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
 Options = Callable[..., KafkaSettings]
 
 
@@ -135,10 +140,28 @@ def test_a_wrong_address_says_how_to_write_it(uri: str) -> None:
     assert "hunter2" not in str(caught.value)
 
 
-def test_an_event_keeps_its_place_through_json() -> None:
-    """`encoded` is what `as_json` says, unchecked and without spaces."""
-    whole = event(3, said="ask not what")
-    assert json.loads(whole.encoded()) == json.loads(whole.as_json())
+@pytest.mark.parametrize("missing", ["aiokafka", "cramjam", "orjson"])
+def test_a_library_that_is_not_installed_is_one_line(missing: str) -> None:
+    program = (
+        "import sys, importlib.util\n"
+        f"sys.modules[{missing!r}] = None\n"  # as if it were not there
+        "from stream.errors import EbmcError\n"
+        "from stream.sinks.sink import sink_from\n"
+        "from stream.client import SentimentEvents\n"
+        "for make in (lambda: sink_from('kafka://h:1/t'), lambda: SentimentEvents('h:1', 't')):\n"
+        "    try: make()\n"
+        "    except EbmcError as error: print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=ENVIRONMENT)
+    lines = done.stdout.splitlines()
+    assert len(lines) == 2
+    assert all(missing in line and "pip install 'ebmc-stream[kafka]'" in line for line in lines)
+
+
+def test_the_value_is_the_json_of_the_other_sinks() -> None:
+    """The checked way and the quick way say the same."""
+    whole = event(3, said="ask not what ünïcode")
+    assert json.loads(message_from(whole, "run", 1.0).value) == json.loads(whole.as_json())
 
 
 def test_what_the_topic_finds_too_large_is_dropped_alone(real: ApacheKafka, topic: str, options: Options) -> None:
