@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
@@ -142,7 +141,8 @@ class ApacheKafka(Broker):
         self.certificate.write_bytes(export.stdout)
 
     def _format(self) -> None:
-        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        # 22 letters; with a dash first it would be taken for an option
+        cluster = "E" + base64.urlsafe_b64encode(uuid.uuid4().bytes).decode()[1:22]
         users = [f"SCRAM-SHA-{bits}=[name={USER},password={PASSWORD}]" for bits in (256, 512)]
         scram = [argument for user in users for argument in ("--add-scram", user)]
         tool = ["java", "-Xmx128m", "-XX:TieredStopAtLevel=1", "-cp", f"{self._jars}/*", "kafka.tools.StorageTool"]
@@ -223,8 +223,3 @@ def own_kafka(jars: Path, folder: Path) -> Iterator[ApacheKafka]:
         yield broker
     finally:
         broker.kill()
-
-
-def elapsed(since: float) -> float:
-    """Seconds since a monotonic moment."""
-    return time.monotonic() - since
