@@ -40,10 +40,11 @@ def quiet() -> Generator[None]:
     A level that was set for the logger `aiokafka` stays.
     """
     logger = logging.getLogger("aiokafka")
-    before = logger.level
-    if before == logging.NOTSET:
+    ours = logger.level == logging.NOTSET
+    if ours:
         logger.setLevel(logging.CRITICAL + 1)
     try:
         yield
     finally:
-        logger.setLevel(before)
+        if ours:
+            logger.setLevel(logging.NOTSET)
