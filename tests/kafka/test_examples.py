@@ -27,6 +27,7 @@ def example(marker: str, broker: Broker, topic: str) -> str:
     """The code block that holds `marker`."""
     (block,) = (found for found in re.findall(r"```\w*\n(.*?)```", PAGE.read_text("utf-8"), re.S) if marker in found)
     named = re.sub(r'"sentiment"(?=,|\]\))', f'"{topic}"', block)  # the topic, not the field of the event
+    named = re.sub(r'"(mine|my-program)"', f'"{topic}"', named)  # the group
     return named.replace("localhost:9092", broker.bootstrap)
 
 
