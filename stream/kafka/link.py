@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from aiokafka.conn import create_conn
+from aiokafka.conn import AIOKafkaConnection
 from aiokafka.errors import AuthenticationFailedError, RequestTimedOutError, UnknownError
 
 from stream.errors import SettingsError
@@ -19,6 +19,7 @@ from stream.kafka.topics import ensure_topic
 BATCH = 256 * 1024  # bytes of a batch, before it is compressed
 ALONE = 1  # a batch so small that each event has one of its own
 ALL_REPLICAS = -1
+CLOSE = 1.0  # seconds that a connection may take to close
 ROOM = 16 * 1024  # bytes that a request adds to its largest message, at most
 
 
@@ -80,15 +81,25 @@ async def reach(brokers: tuple[str, ...], arguments: dict[str, Any]) -> None:
     failure: BaseException = RequestTimedOutError()
     for broker in brokers:
         host, _, port = broker.rpartition(":")
+        connection = AIOKafkaConnection(host, int(port), **arguments)
         try:
-            connection = await create_conn(host, int(port), **arguments)
+            await connection.connect()
+        except OSError as error:  # there is no connection to close
+            failure = error
+        except ValueError:  # a SCRAM server that does not know our password either
+            failure = AuthenticationFailedError()
+            await _closed(connection)
         except Exception as error:
-            # a SCRAM server that does not know our password is a ValueError; so is a certificate, which says it better
-            unknown = isinstance(error, ValueError) and not isinstance(error, OSError)
-            failure = AuthenticationFailedError() if unknown else error
+            failure = error
+            await _closed(connection)
         else:
-            closed = connection.close()
-            if closed:
-                await closed
+            await _closed(connection)
             return
     raise failure
+
+
+async def _closed(connection: AIOKafkaConnection) -> None:
+    """Close it; over TLS that takes a moment."""
+    closed: asyncio.Future[None] | None = connection.close()
+    if closed:
+        await asyncio.wait([closed], timeout=CLOSE)
