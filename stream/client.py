@@ -4,6 +4,7 @@ async for event in SentimentEvents("localhost:9092", "sentiment", group="my-prog
     print(event.window.stream, event.window.end, event.sentiment.score)
 """
 
+import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator
@@ -12,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from stream.errors import EventError, SourceError
 from stream.event import SentimentEvent
-from stream.event_json import event_from_json
+from stream.event_json import event_from_dict, event_from_json
 from stream.kafka.address import brokers_from, topic_from
 from stream.kafka.library import require
 from stream.kafka.options import KafkaSettings
+from stream.kafka.registry import Registry
 from stream.settings import load_settings
 
 if TYPE_CHECKING:
@@ -77,6 +79,7 @@ class SentimentEvents:
         self._start = start or ("earliest" if group else "latest")
         self._settings = settings or load_settings().kafka
         self._seen = Repeats()
+        self._registry = Registry(self._settings) if self._settings.registry else None
         # to close them at the end of a block; without one nothing may hold them, so that they close when they are left
         self._open: list[AsyncGenerator[SentimentEvent]] | None = None
         self.received = self.repeats = self.invalid = 0
@@ -109,7 +112,7 @@ class SentimentEvents:
                     for record in records:
                         if place not in consumer.assignment():
                             break  # another consumer of the group has it now, and gets the rest
-                        if event := self._accepted(record):
+                        if event := await self._accepted(record):
                             yield event
                         await offsets.had(record)
                 await offsets.commit()
@@ -117,10 +120,10 @@ class SentimentEvents:
             await offsets.commit()
             await consumer.stop()
 
-    def _accepted(self, record: "ConsumerRecord[Any, Any]") -> SentimentEvent | None:
+    async def _accepted(self, record: "ConsumerRecord[Any, Any]") -> SentimentEvent | None:
         self.received += 1
         try:
-            event = event_from_json(record.value or b"")
+            event = await self._decoded(record.value or b"")
         except EventError as error:
             if not self.invalid:
                 where = f"{self._topic}, partition {record.partition}, offset {record.offset}"
@@ -133,6 +136,13 @@ class SentimentEvents:
             self.repeats += 1
             return None
         return event
+
+    async def _decoded(self, value: bytes) -> SentimentEvent:
+        if not self._registry or value[:1] != b"\0":
+            return event_from_json(value)
+        from stream.kafka.encoding import decode_avro
+
+        return event_from_dict(await asyncio.to_thread(decode_avro, value, self._registry))
 
     async def _connected(self) -> "AIOKafkaConsumer":
         from aiokafka import AIOKafkaConsumer

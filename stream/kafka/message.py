@@ -6,12 +6,10 @@ from functools import lru_cache
 from hashlib import sha256
 from urllib.parse import quote
 
-import orjson
-
 from stream.event import SCHEMA, SentimentEvent
+from stream.kafka.encoding import JSON, Encoding
 
 Headers = tuple[tuple[str, bytes], ...]
-CONTENT_TYPE = ("content-type", b"application/json")
 SCHEMA_VERSION = ("schema", SCHEMA.encode())
 CE_VERSION = ("ce_specversion", b"1.0")
 CE_TYPE = ("ce_type", b"ebmc.sentiment")
@@ -38,7 +36,7 @@ class Message:
         return len(self.key) + len(self.value) + headers
 
 
-def message_from(event: SentimentEvent, run: str, now: float) -> Message:
+def message_from(event: SentimentEvent, run: str, now: float, encoding: Encoding = JSON) -> Message:
     """The event as a record. run: name of the run that it belongs to. now: Unix seconds.
 
     The value is not checked against the schema: that takes a hundred times as long as all of this.
@@ -47,7 +45,7 @@ def message_from(event: SentimentEvent, run: str, now: float) -> Message:
     key, source, trace = _of_stream(run, event.window.stream)
     event_id = event.event_id
     headers = (
-        CONTENT_TYPE,
+        ("content-type", encoding.content_type),
         SCHEMA_VERSION,
         ("traceparent", f"00-{trace}-{_digest(run, event_id)[:16]}-01".encode()),
         CE_VERSION,
@@ -56,7 +54,7 @@ def message_from(event: SentimentEvent, run: str, now: float) -> Message:
         CE_TYPE,
         ("ce_time", _rfc3339(milliseconds)),
     )
-    return Message(key, orjson.dumps(event.as_dict()), headers, milliseconds)
+    return Message(key, encoding.encode(event.as_dict()), headers, milliseconds)
 
 
 @lru_cache(maxsize=1024)

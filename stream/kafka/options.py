@@ -56,6 +56,15 @@ class KafkaSettings(BaseModel):
     run: Annotated[str, Field(min_length=1)] | None = None
     """Name of this run; by default a new one each time. Events of two runs are never repeats of one another."""
 
+    registry: str | None = None
+    """Address of a schema registry: events are then written in Avro, with Confluent's wire format."""
+    registry_username: str | None = None
+    """For a registry that wants a password."""
+    registry_password: SecretStr | None = None
+    """The password; better in a file."""
+    registry_password_file: Path | None = None
+    """File with the password."""
+
     tls: bool = False
     """Encrypt the connection."""
     ca_file: Path | None = None

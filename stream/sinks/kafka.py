@@ -12,9 +12,11 @@ from stream.event import SentimentEvent
 from stream.kafka.address import Address
 from stream.kafka.backlog import Backlog
 from stream.kafka.delivery import Delivery
+from stream.kafka.encoding import JSON, avro_encoding
 from stream.kafka.library import quiet, require
 from stream.kafka.message import message_from
 from stream.kafka.options import KafkaSettings
+from stream.kafka.registry import Registry
 from stream.kafka.report import Report
 from stream.kafka.spill import open_spill
 from stream.metrics import Metrics
@@ -35,6 +37,7 @@ class KafkaSink:
         self._settings = settings or load_settings().kafka
         self._run = self._settings.run or uuid.uuid4().hex
         self._report = Report(self._address)
+        self._encoding = JSON
         self._resources = AsyncExitStack()
         self._backlog: Backlog | None = None
         self._delivery: Delivery | None = None
@@ -50,6 +53,8 @@ class KafkaSink:
         return self._backlog.on_disk if self._backlog else 0
 
     async def __aenter__(self) -> Self:
+        if self._settings.registry:
+            self._encoding = await asyncio.to_thread(avro_encoding, Registry(self._settings), self._address.topic)
         async with AsyncExitStack() as opening:
             opening.enter_context(quiet())
             self._delivery = Delivery(self._address, self._settings, self._open_backlog(opening), self._report)
@@ -77,7 +82,7 @@ class KafkaSink:
         """Put it with what is to be delivered; returns at once."""
         if not self._delivery:
             raise SinkError(f"{self._address}: is not open")
-        self._delivery.put(message_from(event, self._run, time.time()))
+        self._delivery.put(message_from(event, self._run, time.time(), self._encoding))
 
     async def _tried(self, delivery: Delivery) -> SinkError | None:
         """The error that makes the run useless. Brokers that are only away do not: events wait for them."""
