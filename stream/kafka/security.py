@@ -1,15 +1,14 @@
-"""TLS and SASL: from settings to what the client library takes. Secrets are read here and printed nowhere."""
+"""TLS and SASL: from settings to what the client library takes. Secrets are printed nowhere."""
 
 import ssl
-from pathlib import Path
 from typing import Any
 
 from aiokafka.abc import AbstractTokenProvider
-from pydantic import SecretStr
 
 from stream.errors import SettingsError
 from stream.kafka.library import keep_secrets
 from stream.kafka.options import KafkaSettings, Sasl
+from stream.kafka.passwords import needed, secret
 
 
 class Token(AbstractTokenProvider):
@@ -61,25 +60,3 @@ def tls_context(settings: KafkaSettings) -> ssl.SSLContext:
             f"look at EBMC_KAFKA_CA_FILE, _CERT_FILE, _KEY_FILE and _KEY_PASSWORD_FILE ({files})"
         ) from None
     return context
-
-
-def secret(name: str, value: SecretStr | None, file: Path | None) -> str | None:
-    """The secret from the settings, or the content of its file without the last line's end. Raises `SettingsError`."""
-    if value is not None:
-        return value.get_secret_value()
-    if file is None:
-        return None
-    try:
-        return file.read_text("utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise SettingsError(f"EBMC_KAFKA_{name.upper()}_FILE: {file} cannot be read ({why})") from None
-
-
-def needed(name: str, value: SecretStr | None, file: Path | None) -> str:
-    """The secret; raises `SettingsError` when there is none."""
-    found = secret(name, value, file)
-    if not found:
-        variable = f"EBMC_KAFKA_{name.upper()}"
-        raise SettingsError(f"the brokers want a {name}: put it into a file and set {variable}_FILE, or set {variable}")
-    return found
