@@ -49,7 +49,7 @@ $(VENV)/.base: pyproject.toml | system
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.base
-	@$(BIN)/python -m pip install -q --group dev
+	@$(BIN)/python -m pip install -q -e ".[avro]" --group dev
 	@touch $@
 
 $(VENV)/.weights: $(VENV)/.base stream/weights.py

@@ -5,6 +5,7 @@ EbmcError
 │   └── SourceLost        a source that ran is gone for good              exit code 3
 ├── SinkError             a sink cannot be opened or written              exit code 2
 │   └── SinkLost          a sink that ran is gone for good                exit code 3
+├── EventError            what was read is not an event                   counted by the client
 ├── SettingsError         a setting or an option has no such value        exit code 2
 └── WeightsError          model weights are missing, damaged or out of reach   exit code 2
 """
@@ -32,6 +33,10 @@ class SinkLost(SinkError):
     """A sink that was running is gone for good."""
 
     exit_code = 3
+
+
+class EventError(EbmcError):
+    """What was read is not an event of the schema version that this reader knows."""
 
 
 class SettingsError(EbmcError):

@@ -1,10 +1,11 @@
 """The published event, schema version 1: one per window, whatever is missing."""
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from importlib.resources import files
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -94,14 +95,14 @@ class SentimentEvent:
             "event_id": self.event_id,
             "stream": self.window.stream,
             "window": window,
-            "sentiment": asdict(self.sentiment),
-            "trust": dict(self.trust),
-            "modalities": {modality: asdict(report) for modality, report in self.modalities.items()},
-            "transcript": asdict(self.transcript),
+            "sentiment": _fields(self.sentiment),
+            "trust": {modality.value: share for modality, share in self.trust.items()},
+            "modalities": {modality.value: _fields(report) for modality, report in self.modalities.items()},
+            "transcript": _fields(self.transcript) | {"words": [_fields(word) for word in self.transcript.words]},
             "faces": self.faces,
-            "face": asdict(self.face) if self.face else None,
-            "latency": asdict(self.latency),
-            "engine": asdict(self.engine),
+            "face": _fields(self.face) if self.face else None,
+            "latency": _fields(self.latency),
+            "engine": _fields(self.engine),
         }
 
     def as_json(self) -> str:
@@ -162,6 +163,18 @@ def _rounded_face(face: FaceReport | None) -> FaceReport | None:
         return None
     left, top, right, bottom = (round(side, 4) for side in face.box)
     return replace(face, box=(left, top, right, bottom))
+
+
+def _fields(record: Any) -> dict[str, Any]:
+    """What `dataclasses.asdict` gives for a flat record, many times as fast: it copies no value."""
+    names, values = _reader(type(record))
+    return dict(zip(names, values(record), strict=True))
+
+
+@cache
+def _reader(kind: type) -> tuple[tuple[str, ...], Callable[[object], tuple[Any, ...]]]:
+    names = tuple(field.name for field in fields(kind))
+    return names, attrgetter(*names)
 
 
 @cache

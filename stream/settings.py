@@ -11,12 +11,20 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from stream.errors import SettingsError
+from stream.kafka.options import KafkaSettings
 
 
 class Settings(BaseSettings):
     """What a stream can be told."""
 
-    model_config = SettingsConfigDict(env_prefix="EBMC_", toml_file="ebmc.toml", extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="EBMC_",
+        env_nested_delimiter="_",
+        env_nested_max_split=1,  # EBMC_KAFKA_PASSWORD_FILE is password_file of kafka
+        toml_file="ebmc.toml",
+        extra="forbid",
+        frozen=True,
+    )
 
     window: Annotated[float, Field(ge=0.5, le=30)] = 4.0
     """Length of a window, seconds of event time. The live model was trained on 4."""
@@ -57,6 +65,9 @@ class Settings(BaseSettings):
     data: Path = Path("../shared")
     """Folder with training data and test clips; only training and the test suite look there."""
 
+    kafka: KafkaSettings = KafkaSettings()
+    """Connection to Kafka, for the sink `kafka:`: `EBMC_KAFKA_…`, or `[kafka]` in `ebmc.toml`."""
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -78,4 +89,12 @@ def load_settings(**flags: object) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise SettingsError(f"setting {where!r}: {first['msg']} (it was {first['input']!r})") from error
+        # a secret, or what may be one under a wrong name, is not repeated; nor is it in the error that this came from
+        shown = "" if first["loc"][0] == "kafka" and _secret(first["loc"][-1]) else f" (it was {first['input']!r})"
+        raise SettingsError(f"setting {where!r}: {first['msg']}{shown}") from None
+
+
+def _secret(name: object) -> bool:
+    """Whether a setting of Kafka holds a secret; one that is not known might."""
+    field = KafkaSettings.model_fields.get(str(name))
+    return field is None or "SecretStr" in str(field.annotation)

@@ -5,10 +5,11 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from stream.errors import SinkError
 from stream.event import SentimentEvent
+from stream.metrics import Metrics
 
 
 class Sink(Protocol):
@@ -22,6 +23,15 @@ class Sink(Protocol):
 
     async def send(self, event: SentimentEvent) -> None:
         """Take the next event; of one stream they come in order."""
+        ...
+
+
+@runtime_checkable
+class Metered(Protocol):
+    """A sink that has something to tell the meters of the process."""
+
+    def report_to(self, metrics: Metrics) -> None:
+        """Tell it to these, from now on."""
         ...
 
 
@@ -39,6 +49,7 @@ def placing(path: str) -> Generator[Path]:
 # scheme -> module:class, imported only when that sink is made
 SINKS: dict[str, str] = {
     "jsonl": "stream.sinks.jsonl:JsonLinesSink",
+    "kafka": "stream.sinks.kafka:KafkaSink",
     "table": "stream.sinks.table:TableSink",
     "timeline": "stream.sinks.timeline:TimelineSink",
 }
@@ -50,4 +61,8 @@ def sink_from(uri: str) -> Sink:
     if scheme not in SINKS:
         raise SinkError(f"cannot write to {uri!r}: sinks are {', '.join(f'{name}:' for name in SINKS)}")
     module, _, kind = SINKS[scheme].partition(":")
-    return getattr(importlib.import_module(module), kind)(rest)
+    try:
+        made = getattr(importlib.import_module(module), kind)
+    except ModuleNotFoundError as error:  # what a sink needs beyond the rest is in an extra of its name
+        raise SinkError(f"the sink {scheme}: needs {error.name}; run: pip install 'ebmc-stream[{scheme}]'") from error
+    return made(rest)

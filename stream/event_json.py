@@ -1,0 +1,86 @@
+"""Published events back into `SentimentEvent`: what a reader of schema version 1 does.
+
+Rules that let old readers read new events: a field that is not known is ignored, and so is a modality that is not
+known; a field that is optional in the schema may be missing. Anything else that does not fit the schema is refused.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from jsonschema import ValidationError
+
+from ebmc_core.modality import MODALITIES
+from stream.errors import EventError
+from stream.event import (
+    EngineName,
+    Latency,
+    ModalityReport,
+    Sentiment,
+    SentimentEvent,
+    Transcript,
+    validate,
+)
+from stream.records import FaceReport, State, Window, Word
+
+
+def event_from_json(text: str | bytes) -> SentimentEvent:
+    """The event in one JSON document. Raises `EventError`."""
+    try:
+        found = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise EventError(f"not JSON ({type(error).__name__})") from error
+    return event_from_dict(found)
+
+
+def event_from_dict(found: Mapping[str, Any]) -> SentimentEvent:
+    """The event as it was published. Raises `EventError` unless it fits the schema."""
+    try:
+        validate(found)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.absolute_path) or "the document"
+        raise EventError(f"not an event of schema version 1: look at {where}") from error
+    transcript, engine, latency = found["transcript"], found["engine"], found["latency"]
+    event = SentimentEvent(
+        window=Window(found["stream"], **_only(found["window"], "index", "start", "end")),
+        sentiment=_sentiment(found["sentiment"]),
+        trust={modality: found["trust"][modality] for modality in MODALITIES},
+        modalities={modality: _report(found["modalities"][modality]) for modality in MODALITIES},
+        transcript=Transcript(transcript["text"], transcript["final"], _words(transcript.get("words", ()))),
+        faces=found["faces"],
+        face=_face(found.get("face")),
+        latency=Latency(**_only(latency, "capture_to_event_ms", "engine_ms")),
+        engine=EngineName(**_only(engine, "backend", "model", "hash")),
+    )
+    if event.event_id != found["event_id"]:
+        raise EventError("not an event of schema version 1: its id does not belong to its window and model")
+    return event
+
+
+def _only(found: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    return {name: found[name] for name in names}
+
+
+def _sentiment(found: Mapping[str, Any]) -> Sentiment:
+    interval = found["interval"]
+    return Sentiment(
+        found["score"],
+        found["label"],
+        found["probabilities"] and _only(found["probabilities"], "negative", "neutral", "positive"),
+        interval and (interval[0], interval[1]),
+    )
+
+
+def _report(found: Mapping[str, Any]) -> ModalityReport:
+    return ModalityReport(State(found["state"]), found["quality"], found["score"], found["age"], found.get("reason"))
+
+
+def _words(found: Sequence[Mapping[str, Any]]) -> tuple[Word, ...]:
+    return tuple(Word(**_only(word, "start", "end", "text", "probability", "final")) for word in found)
+
+
+def _face(found: Mapping[str, Any] | None) -> FaceReport | None:
+    if found is None:
+        return None
+    left, top, right, bottom = found["box"]
+    return FaceReport(found["id"], found["chosen"], (left, top, right, bottom))

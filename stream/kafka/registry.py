@@ -1,0 +1,58 @@
+"""A schema registry (Confluent's REST interface): schemas get a number, which travels with each record."""
+
+import base64
+import json
+import urllib.error
+import urllib.request
+from functools import lru_cache
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from stream.errors import SettingsError
+from stream.kafka.options import KafkaSettings
+from stream.kafka.passwords import needed
+
+TIMEOUT = 10.0  # seconds
+JSON_TYPE = "application/vnd.schemaregistry.v1+json"
+
+
+class Registry:
+    """The registry that the settings name. Calls block. Raises `SettingsError` when it does not answer or says no."""
+
+    def __init__(self, settings: KafkaSettings) -> None:
+        self._address = (settings.registry or "").rstrip("/")
+        parts = urlsplit(self._address)
+        if parts.scheme not in ("http", "https") or parts.username or parts.password:
+            raise SettingsError(
+                "EBMC_KAFKA_REGISTRY: an http or https address, without a user; for a password set "
+                "EBMC_KAFKA_REGISTRY_USERNAME and EBMC_KAFKA_REGISTRY_PASSWORD_FILE"
+            )
+        self._headers = {"Content-Type": JSON_TYPE, "Accept": JSON_TYPE}
+        if settings.registry_username:
+            password = needed("registry_password", settings.registry_password, settings.registry_password_file)
+            encoded = base64.b64encode(f"{settings.registry_username}:{password}".encode()).decode()
+            self._headers["Authorization"] = f"Basic {encoded}"
+        self.schema = lru_cache(maxsize=64)(self._schema)
+
+    def register(self, topic: str, schema: str) -> int:
+        """The number of the schema for the values of a topic; the same schema keeps its number."""
+        subject = quote(f"{topic}-value", safe="")
+        return int(self._ask(f"/subjects/{subject}/versions", {"schema": schema, "schemaType": "AVRO"})["id"])
+
+    def _schema(self, number: int) -> str:
+        """The schema that has a number."""
+        return str(self._ask(f"/schemas/ids/{number}")["schema"])
+
+    def _ask(self, path: str, sent: dict[str, str] | None = None) -> dict[str, Any]:
+        body = json.dumps(sent).encode() if sent else None
+        request = urllib.request.Request(self._address + path, body, self._headers)
+        try:
+            with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                why = "the schema does not fit those before it" if error.code == 409 else f"it answers {error.code}"
+            raise SettingsError(f"the schema registry {self._address}: {why}") from None
+        except (OSError, ValueError) as error:
+            why = getattr(error, "reason", None) or type(error).__name__
+            raise SettingsError(f"the schema registry {self._address}: {why}; look at EBMC_KAFKA_REGISTRY") from None

@@ -1,0 +1,158 @@
+"""The description of the topics is valid, says what is on the wire, and new events can be read by old readers."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft7Validator, Draft202012Validator, ValidationError
+
+from ebmc_core.modality import MODALITIES, Modality
+from stream.event import schema
+from stream.kafka.message import message_from
+from stream.kafka.options import KafkaSettings
+from stream.settings import load_settings
+from stream.sinks.kafka import KafkaSink
+from tests.kafka.asyncapi import meta_schema
+from tests.kafka.broker import Broker
+from tests.kafka.reading import records, some_events
+from tests.stream.events import event
+
+FROZEN = Path(__file__).parent / "frozen"
+Options = Callable[..., KafkaSettings]
+
+
+def description() -> dict[str, Any]:
+    return json.loads(files("stream").joinpath("schema/asyncapi-1.json").read_text("utf-8"))
+
+
+def header_validator() -> Draft202012Validator:
+    headers = description()["components"]["schemas"]["headers"]
+    return Draft202012Validator(headers, format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+
+def test_the_description_is_valid_asyncapi() -> None:
+    found = meta_schema(load_settings().cache)
+    if isinstance(found, str):
+        pytest.skip(f"the meta-schema of AsyncAPI is not here: {found}")
+    validator = Draft7Validator(found)
+    validator.validate(description())
+    for fault in ({"asyncapi": "2.0.0"}, {"channels": {"events": {"adress": "x"}}}, {"info": {}}):
+        with pytest.raises(ValidationError):
+            validator.validate(description() | fault)
+
+
+def test_every_reference_leads_somewhere() -> None:
+    whole = description()
+
+    def walk(part: Any) -> None:
+        if isinstance(part, list):
+            for inner in part:
+                walk(inner)
+        elif isinstance(part, dict):
+            if reference := part.get("$ref"):
+                name, _, path = reference.partition("#/")
+                found = json.loads(files("stream").joinpath("schema", name).read_text()) if name else whole
+                for step in filter(None, path.split("/")):
+                    found = found[step]
+            for inner in part.values():
+                walk(inner)
+
+    walk(whole)
+
+
+def test_the_example_is_what_a_record_has() -> None:
+    example = description()["components"]["messages"]["sentiment"]["examples"][0]["headers"]
+    header_validator().validate(example)
+    assert list(example) == [name for name, _ in message_from(event(), "run", 1.0).headers]
+
+
+def test_what_is_on_the_wire_is_what_is_described(broker: Broker, topic: str, options: Options) -> None:
+    async def scenario() -> list[Any]:
+        async with KafkaSink(f"//{broker.bootstrap}/{topic}", options()) as sink:
+            for each in [*some_events(10), event(20, frozenset(), stream="cämera / 1")]:
+                await sink.send(each)
+        return await records(broker.bootstrap, topic)
+
+    found = asyncio.run(scenario())
+    whole = description()
+    key = Draft202012Validator(whole["components"]["messages"]["sentiment"]["bindings"]["kafka"]["key"])
+    partitions = whole["channels"]["events"]["bindings"]["kafka"]["partitions"]
+    assert len(found) == 11
+    for record in found:
+        headers = {name: value.decode() for name, value in record.headers}
+        assert len(headers) == len(record.headers), "each header once"
+        header_validator().validate(headers)
+        value = json.loads(record.value)
+        Draft202012Validator(schema()).validate(value)
+        key.validate(record.key.decode())
+        assert record.key.decode() == value["stream"]
+        assert headers["ce_id"] == value["event_id"]
+        assert headers["schema"] == value["schema"]
+        assert record.partition < partitions
+
+
+def frozen() -> Draft202012Validator:
+    """The schema as it was in the first release. It is never changed."""
+    return Draft202012Validator(json.loads((FROZEN / "sentiment-event-1.0.json").read_text("utf-8")))
+
+
+@pytest.mark.parametrize("present", [frozenset(MODALITIES), frozenset({Modality.TEXT}), frozenset[Modality]()])
+def test_a_reader_of_the_first_release_reads_what_is_written_now(present: frozenset[Modality]) -> None:
+    frozen().validate(json.loads(message_from(event(3, present, "ask not"), "run", 1.0).value))
+
+
+def test_the_schema_only_grew() -> None:
+    """What the rules in docs/kafka.md allow: new optional properties; what was there stays as it was."""
+    then, now = frozen().schema, schema()
+    assert isinstance(then, dict)
+    changed = list(narrowed(then, now, "event"))
+    assert changed == []
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda s: s["required"].append("face"), "event: required"),
+        (lambda s: s["properties"].pop("faces"), "event.properties: faces is gone"),
+        (lambda s: s["properties"]["faces"].update(type="number"), "event.properties.faces: type"),
+        (lambda s: s["properties"]["sentiment"]["properties"]["label"]["enum"].append("mixed"), "label: enum"),
+        (lambda s: s.update(additionalProperties=False), "event: additionalProperties"),
+    ],
+)
+def test_a_change_that_breaks_old_readers_is_found(change: Callable[[dict[str, Any]], object], told: str) -> None:
+    now = json.loads(json.dumps(schema()))
+    change(now)
+    assert any(told in line for line in narrowed(schema(), now, "event"))
+
+
+def test_a_new_optional_field_breaks_nobody() -> None:
+    now = json.loads(json.dumps(schema()))
+    now["properties"]["speaker"] = {"type": "string"}
+    now["description"] = "Version 1, with a speaker"
+    assert list(narrowed(schema(), now, "event")) == []
+    frozen().validate(json.loads(event().as_json()) | {"speaker": "someone"})
+
+
+def narrowed(then: Any, now: Any, where: str) -> Any:
+    """What changed in a way that an old reader, or an old event, does not fit any more."""
+    if not isinstance(then, dict) or not isinstance(now, dict):
+        if then != now:
+            yield f"{where} changed"
+        return
+    names = where.endswith((".properties", ".$defs"))
+    for key in then.keys() | now.keys():
+        if not names and key in {"description", "title", "$id", "$comment"}:
+            continue
+        if key not in now:
+            yield f"{where}: {key} is gone"
+        elif key not in then:
+            if not names:
+                yield f"{where}: {key} is new"
+        elif isinstance(then[key], dict):
+            yield from narrowed(then[key], now[key], f"{where}.{key}")
+        elif then[key] != now[key]:
+            yield f"{where}: {key} changed"
