@@ -21,7 +21,7 @@ from stream.event import (
     Transcript,
     validate,
 )
-from stream.records import FaceReport, State, Window, Word
+from stream.records import FaceChoice, FaceReport, State, Window, Word
 
 
 def event_from_json(text: str | bytes) -> SentimentEvent:
@@ -83,4 +83,4 @@ def _face(found: Mapping[str, Any] | None) -> FaceReport | None:
     if found is None:
         return None
     left, top, right, bottom = found["box"]
-    return FaceReport(found["id"], found["chosen"], (left, top, right, bottom))
+    return FaceReport(found["id"], FaceChoice(found["chosen"]), (left, top, right, bottom))

@@ -166,10 +166,15 @@ async def observe(
 
 async def assemble(closed: Channel[Leaving], session: Session, media: Media, ready: Channel[Ready], this: Run) -> None:
     """Wait for the features of each closed window, in order."""
+    begun = this.clock.now()
     async for leaving in closed:
         features = await session.assemble(leaving.closing)
-        await ready.send(Ready(features, leaving, this.clock.now()))
+        now = this.clock.now()
+        await ready.send(Ready(features, leaving, now))
         this.metrics.source(session.name, media.condition)
+        this.metrics.depth("windows", len(closed), session.name)
+        this.metrics.lag(session.name, now - leaving.ended)
+        this.metrics.factor(session.name, features.window.end / max(now - begun, 1e-3))
         session.tell(this.metrics)
 
 
@@ -216,10 +221,14 @@ async def infer(ready: Channel[Ready], outlets: Sequence[Channel[SentimentEvent]
 
 async def publish(outlet: Channel[SentimentEvent], sink: Sink, this: Run) -> None:
     """Hand every event to one sink, in order. A sink that is slow delays no other."""
+    lost = 0
     async for event in outlet:
         begin = this.clock.now()
         await sink.send(event)
         this.metrics.stage("publish", this.clock.now() - begin)
+        if (count := outlet.dropped.total() - lost) > 0:
+            this.metrics.dropped(event.window.stream, "sinks", "sink is slow", count)
+            lost += count
 
 
 async def cancel_when(stop: asyncio.Event, reading: asyncio.Task[None]) -> None:

@@ -19,7 +19,7 @@ from stream.metrics import Metrics
 from stream.pipeline import Run, run
 from stream.recording import Recorder
 from stream.settings import Settings
-from stream.sinks.sink import Sink
+from stream.sinks.sink import Metered, Sink
 from stream.sources.source import Source
 from stream.stats import RunStats
 from stream.worker import Load
@@ -64,6 +64,9 @@ def run_sources(
             report(f"metrics and health: http://{address}/metrics, /health/live, /health/ready")
         front = stack.enter_context(load_front_ends(settings, report))
         engine = stack.enter_context(open_engine(settings.engine, settings.checkpoint))
+        for sink in sinks:
+            if isinstance(sink, Metered):
+                sink.report_to(metrics)
         loaded = time.monotonic()
         health.loaded()
         this = Run(

@@ -32,7 +32,8 @@ def run_command(
         list[str] | None,
         typer.Option(
             help="Where events go; repeatable: [b]table[/b], [b]jsonl:PATH[/b] ([b]jsonl:-[/b] is standard output), "
-            "[b]timeline:PATH.png[/b]. Default: a table on a terminal, JSON lines when piped.",
+            "[b]timeline:PATH.png[/b], [b]kafka://HOST:PORT/TOPIC[/b]. Default: a table on a terminal, JSON lines when "
+            "piped.",
         ),
     ] = None,
     realtime: Annotated[

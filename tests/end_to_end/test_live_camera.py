@@ -1,0 +1,73 @@
+"""A camera on the network that dies, comes back and hangs, seen by the command that a user runs."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.stream.listening import RTSP_SERVER, free_port, serving
+
+QUICK = {"EBMC_READ_TIMEOUT": "1.5", "EBMC_RECONNECT_WAIT": "0.2", "EBMC_RECONNECT_MOST": "1"}
+Event = dict[str, Any]
+
+
+def events_in(path: Path) -> list[Event]:
+    """The whole lines of a file that is being written."""
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+
+
+def wait_for(path: Path, process: "subprocess.Popen[str]", found: Callable[[Event], bool], after: int, s: float) -> int:
+    """Until an event after so many has come that is as wished; how many there are then."""
+    deadline = time.monotonic() + s
+    while not any(found(event) for event in events_in(path)[after:]):
+        assert time.monotonic() < deadline and process.poll() is None, events_in(path)[-1:]
+        time.sleep(0.05)
+    return len(events_in(path))
+
+
+def seen(event: Event) -> bool:
+    return event["trust"]["video"] > 0
+
+
+def nothing(event: Event) -> bool:
+    return event["trust"]["video"] == 0 and event["trust"]["audio"] == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
+def test_a_camera_that_dies_comes_back_hangs_and_is_left(clip: Path, tmp_path: Path) -> None:
+    # camera   |--- sends ---X        |--- sends ---STOP
+    # events   | with video  | missing | with video | missing |Ctrl-C
+    out, port = tmp_path / "events.jsonl", free_port()
+    source = f"rtsp://127.0.0.1:{port}/live"
+    command = [sys.executable, "-m", "stream.cli", "run", source, "--asr", "none", "--sink", f"jsonl:{out}", "--stats"]
+    with serving(RTSP_SERVER, str(port), clip) as camera:
+        camera.await_port(port)
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | QUICK) as process:
+            count = wait_for(out, process, seen, 0, 60)
+            camera.kill()
+            count = wait_for(out, process, nothing, count, 10)
+            camera.start()
+            count = wait_for(out, process, seen, count, 15)
+            camera.signal(signal.SIGSTOP)
+            wait_for(out, process, nothing, count, 10)
+            pressed = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            _, said = process.communicate(timeout=30)
+            took = time.monotonic() - pressed
+            camera.signal(signal.SIGCONT)
+    events = events_in(out)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+    assert "1 reconnects" in said or "2 reconnects" in said
+    assert took < 3.0 + 1.0  # the pipeline has 2.5 s to drain; the rest is the interpreter's own end
+    assert [event["window"]["index"] for event in events] == list(range(len(events)))
+    assert {event["stream"] for event in events} == {"127.0.0.1-live"}
