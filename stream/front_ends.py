@@ -1,5 +1,6 @@
 """The models that all streams share: loaded once, before the first frame."""
 
+import gc
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -89,7 +90,7 @@ def load_front_ends(settings: Settings, report: Callable[[str], None]) -> FrontE
     recogniser = words.submit(made_to_stand_back, WORDS, partial(Recogniser, whisper, workers=1))
     encoder = windows.submit(Recogniser, whisper, workers=cores)
     text = windows.submit(TextFrontEnd, minilm)
-    return FrontEnds(
+    front = FrontEnds(
         recogniser=recogniser.result(),
         audio=AudioFrontEnd(encoder.result()),
         text=text.result(),
@@ -104,3 +105,6 @@ def load_front_ends(settings: Settings, report: Callable[[str], None]) -> FrontE
         listening=Worker("speech-recognition", words, limit=STREAMS),
         reading=Worker("text-features", limit=STREAMS),  # a thread of its own: it is quick, and must not queue for one
     )
+    gc.collect()
+    gc.freeze()  # what is loaded stays: looking through it for garbage stopped the stream for 0.1 s each time
+    return front
