@@ -96,7 +96,8 @@ def test_json_lines_go_to_standard_output_when_piped(clip: Path) -> None:
 
 
 def test_a_reader_that_goes_away_ends_the_run(clip: Path) -> None:
-    command = [sys.executable, "-m", "stream.cli", "run", str(clip), "--asr", "none", "--without", "video"]
+    # three times 47 events are more than a pipe holds, so that some are still to be written when the reader has gone
+    command = [sys.executable, "-m", "stream.cli", "run", *[str(clip)] * 3, "--asr", "none", "--without", "video"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout and process.stderr
         process.stdout.readline()
