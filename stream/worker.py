@@ -91,8 +91,9 @@ class Worker:
     def close(self) -> None:
         """Drop what has not begun. Does not wait: the loop must never join a thread."""
         self._closed = True
-        for _, future in self._waiting:
-            future.cancel()
+        if self._loop and not self._loop.is_closed():  # else nobody waits any more
+            for _, future in self._waiting:
+                future.cancel()
         self._waiting.clear()
         if self._own:
             self._own.shutdown(wait=False, cancel_futures=True)

@@ -79,3 +79,16 @@ def test_a_worker_serves_a_second_loop_after_one_that_was_cut_off() -> None:
     go.set()
     assert asyncio.run(worker.run(lambda: "again")) == "again"
     worker.close()
+
+
+def test_a_worker_can_be_closed_after_its_loop() -> None:
+    go = threading.Event()
+    worker = Worker("left", limit=8)
+
+    async def cut_off() -> None:
+        for _ in range(3):
+            await worker.submit(go.wait, 20)
+
+    asyncio.run(cut_off())
+    worker.close()
+    go.set()
