@@ -20,6 +20,7 @@ from stream.errors import WeightsError
 from stream.records import AUDIO_RATE
 
 PADDING = 2.0  # seconds of silence after the speech; with 1 s tiny.en looped in 14 of 47 windows, with 2 s in none
+STEP = AUDIO_RATE // 5  # samples; lengths are multiples of it: for each new one the library keeps 0.6 MB for good
 LONGEST = 28.0  # seconds; with its padding this fills the 30 s that the encoder has positions for
 SHORTEST = 400  # samples that the spectrogram needs at least
 TOKENS_PER_SECOND = 7  # nobody speaks faster; what the decoder says beyond that, it makes up
@@ -89,7 +90,9 @@ class Recogniser:
         seconds = len(samples) / AUDIO_RATE
         if len(samples) < SHORTEST:
             return NOTHING
-        encoded = self._whisper.encode(self._spectrogram(np.pad(samples, (0, int(PADDING * AUDIO_RATE)))))
+        padding = int(PADDING * AUDIO_RATE)
+        padding += -(len(samples) + padding) % STEP
+        encoded = self._whisper.encode(self._spectrogram(np.pad(samples, (0, padding))))
         prompt = [*self._tokenizer.sot_sequence, self._tokenizer.no_timestamps, *known]
         room = min(POSITIONS, len(known) + SPARE + int(TOKENS_PER_SECOND * min(voiced, seconds)))
         result = self._whisper.model.generate(
