@@ -11,8 +11,6 @@ async for event in pipeline:
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import ExitStack, suppress
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +26,7 @@ from stream.pipeline import Run, run
 from stream.records import AUDIO_RATE
 from stream.runner import cause
 from stream.settings import Settings, load_settings
+from stream.sinks.sink import Unopened
 from stream.sources.feed import FeedSource
 from stream.sources.source import Source, source_from
 
@@ -114,18 +113,11 @@ async def _outcome(running: "asyncio.Task[None]", this: Run) -> None:
         raise error
 
 
-class _Taken:
+class _Taken(Unopened):
     """The sink that the program takes events from."""
 
     def __init__(self) -> None:
         self.events: Channel[SentimentEvent] = Channel(WAITING, Policy.DROP_OLDEST)
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
 
     async def send(self, event: SentimentEvent) -> None:
         """Keep it until it is taken."""

@@ -2,15 +2,14 @@
 
 from array import array
 from collections.abc import Mapping
-from types import TracebackType
-from typing import Self
 
 from stream.bench.pace import PaceClock
 from stream.bench.played import PlayedSource
 from stream.event import SentimentEvent
+from stream.sinks.sink import Unopened
 
 
-class Arrivals:
+class Arrivals(Unopened):
     """Events as they come. Keeps 24 bytes of each, and the events themselves only if it is told to.
 
     The delay is measured from outside: from when the source was due to hand over the window's last instant, whatever
@@ -23,13 +22,6 @@ class Arrivals:
         self.ends: array[float] = array("d")  # event time at which the window ended, seconds
         self.delays: array[float] = array("d")  # window end to event, ms on the wall clock
         self.moments: array[float] = array("d")  # when it came, on the clock
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
 
     async def send(self, event: SentimentEvent) -> None:
         """Note one event."""

@@ -3,8 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from types import TracebackType
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from stream.bench.disturbances import Span
 from stream.clock import Clock
 from stream.event import SentimentEvent
 from stream.front_ends import FrontEnds
+from stream.sinks.sink import Unopened
 
 SLOW = 0.4  # seconds that the slow sink takes for an event
 
@@ -62,20 +62,13 @@ def failing_front(front: FrontEnds, wrong: Moments) -> FrontEnds:
     return replace(front, audio=audio, text=text, recogniser=recogniser)
 
 
-class SlowSink:
+class SlowSink(Unopened):
     """Keeps every event and when it came, on the clock; at some moments it takes its time."""
 
     def __init__(self, clock: Clock, wrong: Moments) -> None:
         self.events: list[SentimentEvent] = []
         self.moments: list[float] = []
         self._clock, self._wrong = clock, wrong
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
 
     async def send(self, event: SentimentEvent) -> None:
         """Note one event, slowly or not."""

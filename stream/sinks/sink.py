@@ -26,6 +26,17 @@ class Sink(Protocol):
         ...
 
 
+class Unopened:
+    """What a sink needs not say that has nothing to open and nothing to close."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None: ...
+
+
 @runtime_checkable
 class Metered(Protocol):
     """A sink that has something to tell the meters of the process."""

@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from types import TracebackType
-from typing import Self
 
 import numpy as np
 
 from ebmc_core.modality import Modality
 from engines.engine import Engine
+from stream.bench.gathered import Gathered
 from stream.clock import Clock, WallClock
 from stream.errors import SourceError
 from stream.event import SentimentEvent
@@ -56,23 +55,6 @@ class LiveFeed(FeedSource):
             raise self._error
 
 
-class Memory:
-    """A sink that keeps every event."""
-
-    def __init__(self) -> None:
-        self.events: list[SentimentEvent] = []
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None: ...
-
-    async def send(self, event: SentimentEvent) -> None:
-        self.events.append(event)
-
-
 def play(
     sources: Sequence[Source],
     front: FrontEnds,
@@ -84,7 +66,7 @@ def play(
     record: Recorder | None = None,
 ) -> tuple[list[SentimentEvent], Run]:
     """Run sources through the whole pipeline; their events and what the run found out."""
-    sink = Memory()
+    sink = Gathered()
     this = Run(front, engine, [sink], clock or WallClock(), settings or Settings(), realtime, without, record)
     asyncio.run(run(sources, this))
     return sink.events, this
