@@ -1,18 +1,23 @@
 """The pipeline over a source that waits for nobody: what drops is missing in the next event, what is back counts."""
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
 from ebmc_core.modality import MODALITIES, Modality
 from engines.engine import Engine
+from stream.clock import WallClock
+from stream.embed import Pipeline
+from stream.errors import SourceError
 from stream.event import SentimentEvent
 from stream.front_ends import FrontEnds
 from stream.recording import Recorder
 from stream.records import AudioFrame, Frame, State, VideoFrame
 from stream.sources.replay import ReplaySource
-from tests.stream.feeds import LiveFeed, play, substance
+from tests.stream.feeds import FeedSource, LiveFeed, play, substance
 
 TEXT, AUDIO, VIDEO = MODALITIES
 HOP = 0.5
@@ -75,3 +80,51 @@ def test_two_streams_at_once_are_two_streams(front: FrontEnds, engine: Engine, c
         check_order([event for event in events if event.window.stream == name])
     assert all(event.trust[VIDEO] == 0 for event in events if event.window.stream == "b")
     assert any(event.trust[VIDEO] > 0 for event in events if event.window.stream == "a")
+
+
+def test_a_program_pushes_frames_and_takes_events(
+    front: FrontEnds, engine: Engine, clip_frames: Sequence[Frame]
+) -> None:
+    async def program() -> list[SentimentEvent]:
+        pipeline, clock = Pipeline("mine", front=front, engine=engine), WallClock()
+
+        async def push() -> None:
+            begin = clock.now()
+            for frame in clip_frames:
+                if frame.pts >= 6.0:
+                    break
+                await clock.sleep_until(begin + frame.end)
+                if isinstance(frame, AudioFrame):
+                    pipeline.push_audio(frame.samples, frame.pts)
+                else:
+                    pipeline.push_video(frame.image, frame.pts)
+            pipeline.close()
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(push())
+            return [event async for event in pipeline]
+
+    events = asyncio.run(program())
+    check_order(events)
+    assert len(events) >= 4
+    assert {event.window.stream for event in events} == {"mine"}
+    assert all(event.sentiment.score is not None for event in events)
+    assert any(event.trust[AUDIO] > 0 and event.trust[VIDEO] > 0 for event in events)
+
+
+def test_leaving_the_events_of_a_pipeline_ends_it(front: FrontEnds, engine: Engine, clip: Path) -> None:
+    async def program() -> SentimentEvent:
+        async with aclosing(aiter(Pipeline(sources=[str(clip)], front=front, engine=engine))) as events:
+            return await anext(events)
+
+    assert asyncio.run(program()).window.index == 0
+
+
+def test_an_error_of_a_source_reaches_the_program(front: FrontEnds, engine: Engine) -> None:
+    async def program() -> None:
+        broken = FeedSource([], error=SourceError("it broke"))
+        async for _ in Pipeline(sources=[broken], front=front, engine=engine):
+            pass
+
+    with pytest.raises(SourceError, match="it broke"):
+        asyncio.run(program())
