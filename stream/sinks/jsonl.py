@@ -1,5 +1,6 @@
 """Events as JSON lines, in a file or on standard output."""
 
+import os
 import sys
 from contextlib import ExitStack
 from types import TracebackType
@@ -43,6 +44,14 @@ class JsonLinesSink:
             self._file.write(event.as_json() + "\n")
             self._file.flush()
         except BrokenPipeError:
+            _close_for_good(self._file)
             raise SinkLost("standard output was closed by its reader") from None
         except OSError as error:
             raise SinkError(f"{self._path}: {error.strerror}; free some space or choose another file") from error
+
+
+def _close_for_good(file: IO[str]) -> None:
+    """What is still in the buffer of a broken pipe has nowhere to go; the interpreter must not try at its end."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, file.fileno())
+    os.close(nowhere)
