@@ -31,7 +31,14 @@ class Passed:
     pts: float
 
 
-Record = Frame | Passed | Heard | Tick
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """All frames up to `until` (event time, seconds) have come, of every kind: what did not come is missing."""
+
+    until: float
+
+
+Record = Frame | Passed | Heard | Tick | Mark
 
 
 @dataclass(frozen=True, slots=True, eq=False)

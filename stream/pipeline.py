@@ -7,7 +7,7 @@ A live source does not wait for the stages after it, and a window does not wait 
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
@@ -81,18 +81,36 @@ class Ready:
     featured: float
 
 
-async def run(sources: Sequence[Source], this: Run) -> None:
-    """Turn sources into events until all of them have ended. A broken source does not stop the others."""
-    live = this.realtime or any(source.live for source in sources)
+async def run(sources: Sequence[Source] | AsyncGenerator[Source], this: Run) -> None:
+    """Turn sources into events until all of them have ended. A broken source does not stop the others.
+
+    sources: all that there are, or, where more of them come while it runs, as they come.
+    """
+    live = this.realtime or (isinstance(sources, Sequence) and any(source.live for source in sources))
     ready: Channel[Ready] = Channel(BATCH)
     outlets = [Channel[SentimentEvent](EVENTS, Policy.DROP_OLDEST if live else Policy.BLOCK) for _ in this.sinks]
     async with asyncio.TaskGroup() as tasks:
         beating = tasks.create_task(beat(this))
-        streams = [tasks.create_task(follow(source, ready, this)) for source in sources]
-        tasks.create_task(close_after(streams, ready, beating))
+        tasks.create_task(follow_all(sources, ready, beating, this))
         tasks.create_task(infer(ready, outlets, this, BATCH if live and not this.record else 1))
         for sink, outlet in zip(this.sinks, outlets, strict=True):
             tasks.create_task(publish(outlet, sink, this))
+
+
+async def follow_all(
+    sources: Sequence[Source] | AsyncGenerator[Source], ready: Channel[Ready], beside: asyncio.Task[None], this: Run
+) -> None:
+    """Follow each source. When every stream has ended no more windows will come."""
+    async with asyncio.TaskGroup() as streams:
+        if isinstance(sources, Sequence):
+            for source in sources:
+                streams.create_task(follow(source, ready, this))
+        else:
+            async with aclosing(sources):
+                async for source in sources:
+                    streams.create_task(follow(source, ready, this))
+    ready.close()
+    beside.cancel()
 
 
 async def follow(source: Source, ready: Channel[Ready], this: Run) -> None:
@@ -171,18 +189,12 @@ async def assemble(closed: Channel[Leaving], session: Session, media: Media, rea
         features = await session.assemble(leaving.closing)
         now = this.clock.now()
         await ready.send(Ready(features, leaving, now))
+        media.condition.windows = features.window.index + 1
         this.metrics.source(session.name, media.condition)
         this.metrics.depth("windows", len(closed), session.name)
         this.metrics.lag(session.name, now - leaving.ended)
         this.metrics.factor(session.name, features.window.end / max(now - begun, 1e-3))
         session.tell(this.metrics)
-
-
-async def close_after(streams: Sequence[asyncio.Task[None]], ready: Channel[Ready], beside: asyncio.Task[None]) -> None:
-    """When every stream has ended no more windows will come."""
-    await asyncio.wait(streams)
-    ready.close()
-    beside.cancel()
 
 
 async def beat(this: Run) -> None:

@@ -27,7 +27,7 @@ from av.video.stream import VideoStream
 
 from ebmc_core.modality import Modality
 from stream.errors import SinkError
-from stream.inbox import Arrival, Heard, Passed, Record, Tick
+from stream.inbox import Arrival, Heard, Mark, Passed, Record, Tick
 from stream.records import AUDIO_RATE, AudioFrame, VideoFrame
 
 SCHEMA = "ebmc.recording/1"
@@ -133,6 +133,8 @@ def _write_line(log: IO[str], arrival: Arrival) -> None:
             line["heard"] = True
         case Tick():
             line["tick"] = True
+        case Mark(until):
+            line["mark"] = until
     log.write(json.dumps(line) + "\n")
 
 

@@ -18,7 +18,7 @@ from stream.features.text import TextFrontEnd
 from stream.features.video import VideoFrontEnd
 from stream.front_ends import FrontEnds
 from stream.hearing import HeardWindow, Hearing
-from stream.inbox import Arrival, Heard, Passed, Tick
+from stream.inbox import Arrival, Heard, Mark, Passed, Tick
 from stream.metrics import Metrics
 from stream.records import AudioFrame, ModalityFeatures, State, Utterance, VideoFrame, Window, WindowFeatures
 from stream.settings import Settings
@@ -67,7 +67,9 @@ class Session:
         self.failures: Counter[Modality] = Counter()
         self.dropped: Counter[str] = Counter()
         self._told: Counter[str] = Counter()
-        self._windower = Windower(name, kinds, settings.window, settings.hop, settings.lateness, settings.idle)
+        self._windower = Windower(
+            name, kinds, settings.window, settings.hop, settings.lateness, settings.idle, media.first
+        )
         heard = Modality.AUDIO in kinds and not {Modality.AUDIO, Modality.TEXT} <= without
         reach = settings.window + settings.lateness + 1.0
         self.hearing = Hearing(front, reach, patient and not media.stamped, wake, without) if heard else None
@@ -104,6 +106,8 @@ class Session:
                     await self.hearing.hear()
             case Tick():
                 closed = self._windower.advance(arrival.at)
+            case Mark(until):
+                closed = self._windower.complete(until)
         return [await self._close(window, arrival.busy, arrival.pending) for window in closed]
 
     async def _look(self, picture: VideoFrame, watching: Watching) -> bool:

@@ -49,7 +49,8 @@ class Arrivals:
 class Windower:
     """Which windows are closed, given how far each kind of frames has come.
 
-    kinds: the media the stream has (audio, video). size, hop, lateness, idle: seconds. `now` in the calls below is
+    kinds: the media the stream has (audio, video). size, hop, lateness, idle: seconds. first: the window to begin with;
+    frames before it are only what came before. `now` in the calls below is
     event time as the clock tells it; leave it out and no kind is ever idle (files: their frames come when they are
     read).
     """
@@ -60,10 +61,14 @@ class Windower:
     hop: float
     lateness: float
     idle: float
+    first: int = 0
     _seen: dict[Modality, float] = field(default_factory=dict[Modality, float])
     _came: dict[Modality, Arrivals] = field(default_factory=dict[Modality, Arrivals])
     _begun: float | None = None
-    _next: int = 0
+    _next: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._next = self.first
 
     def window(self, index: int) -> Window:
         """The bounds of window `index`."""
@@ -86,6 +91,16 @@ class Windower:
             gone = frozenset(kind for kind in self._short_of(window.end) if self._has_stopped(kind, now))
             closed.append(ClosedWindow(window, gone))
             self._next += 1
+        return closed
+
+    def complete(self, until: float) -> list[ClosedWindow]:
+        """All frames before `until` have come; returns the windows that are over by it, in order."""
+        closed: list[ClosedWindow] = []
+        while (window := self.window(self._next)).end <= until + SAME:
+            closed.append(ClosedWindow(window, frozenset(self._short_of(window.end - self.idle))))
+            self._next += 1
+        for kind in self.kinds:
+            self._seen.setdefault(kind, 0.0)  # that nothing came of it is known
         return closed
 
     def next_deadline(self) -> float | None:

@@ -15,6 +15,7 @@ from stream.cli.evaluation import evaluate_command
 from stream.cli.models import models_app
 from stream.cli.run import run_command
 from stream.cli.training import train_command
+from stream.cli.worker import worker_command
 
 app = typer.Typer(
     name="ebmc",
@@ -24,6 +25,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command("run")(run_command)
+app.command("worker")(worker_command)
 app.command("doctor")(doctor_command)
 app.command("train")(train_command)
 app.command("evaluate")(evaluate_command)
@@ -38,7 +40,7 @@ def root(
     context: typer.Context, show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
 ) -> None:
     """Options that belong to no verb."""
-    if context.invoked_subcommand != "run":  # it has options of its own for what it logs
+    if context.invoked_subcommand not in ("run", "worker"):  # it has options of its own for what it logs
         logging.basicConfig(format="%(name)s: %(message)s", level=logging.WARNING)
     if show:
         typer.echo(f"ebmc-stream {version('ebmc-stream')}")

@@ -27,20 +27,29 @@ class Link:
     """A producer that is connected, to a topic that is there."""
 
     def __init__(self, producer: AbandonableProducer, topic: str) -> None:
-        self._producer, self._topic = producer, topic
+        self.producer, self._topic = producer, topic
 
-    async def send(self, message: Message) -> asyncio.Future[Any]:
-        """Put the event into the next batch; the future is done when all replicas have it. Raises `KafkaError`."""
-        return await self._producer.send(
-            self._topic, message.value, message.key, timestamp_ms=message.timestamp_ms, headers=list(message.headers)
+    async def send(self, message: Message, topic: str | None = None) -> asyncio.Future[Any]:
+        """Put the event into the next batch; the future is done when all replicas have it. Raises `KafkaError`.
+
+        topic: another one than that of the link.
+        """
+        return await self.producer.send(
+            topic or self._topic,
+            message.value,
+            message.key,
+            timestamp_ms=message.timestamp_ms,
+            headers=list(message.headers),
         )
 
 
 @asynccontextmanager
-async def opened(address: Address, settings: KafkaSettings, batch: int = BATCH) -> AsyncGenerator[Link]:
+async def opened(
+    address: Address, settings: KafkaSettings, batch: int = BATCH, transactions: str | None = None
+) -> AsyncGenerator[Link]:
     """Connect, see to it that the topic is there, and give a link. Leaving it fails what was not acknowledged.
 
-    batch: bytes. Raises one of `faults.LOST`.
+    batch: bytes. transactions: a name under which everything is written in transactions. Raises one of `faults.LOST`.
     """
     arguments: dict[str, Any] = client_arguments(settings)
     arguments |= {"client_id": "ebmc-stream", "request_timeout_ms": round(settings.request_timeout * 1000)}
@@ -55,6 +64,7 @@ async def opened(address: Address, settings: KafkaSettings, batch: int = BATCH) 
         compression_type=None if settings.compression == "none" else settings.compression,
         max_batch_size=batch,
         max_request_size=settings.max_message_bytes + ROOM,
+        transactional_id=transactions,
         **arguments,
     )
     try:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from ebmc_core.modality import Modality
 from stream.errors import SourceError
-from stream.inbox import Arrival, Heard, Passed, Record, Tick
+from stream.inbox import Arrival, Heard, Mark, Passed, Record, Tick
 from stream.recording import PICTURES, RECORDS, SCHEMA, SOUND
 from stream.records import AudioFrame, VideoFrame
 from stream.settings import Settings
@@ -95,6 +95,8 @@ def _record(line: dict[str, Any], sound: "_Sound", pictures: Iterator[NDArray[np
         return VideoFrame(line["video"], image)
     if "passed" in line:
         return Passed(line["passed"])
+    if "mark" in line:
+        return Mark(line["mark"])
     return Heard() if "heard" in line else Tick()
 
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from ebmc_core.modality import Modality
 from stream.errors import SourceError
-from stream.inbox import Arrival
+from stream.inbox import Arrival, Mark
 from stream.records import Frame
 from stream.settings import Settings
 
@@ -34,6 +34,7 @@ class Condition:
     was away, or its timestamps jumped). dropped: frames that were thrown away, by reason. skew: seconds by which its
     sound runs ahead of its pictures since it was opened, before correction. last: why it was lost the last time.
     origin: `time.monotonic()` at event time 0 of a live source, seconds; None until it is known, and for recordings.
+    windows: the index after that of its newest window; the pipeline says it.
     """
 
     state: Link = Link.OPEN
@@ -43,6 +44,7 @@ class Condition:
     skew: float = 0.0
     last: str | None = None
     origin: float | None = None
+    windows: int = 0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -52,14 +54,16 @@ class Media:
     kinds: audio, video or both. duration: seconds, None when it cannot be known. frames: `pts` rises per kind; ends
     when the source ends; raises `SourceError` when it breaks, after the frames that could be decoded, and `SourceLost`
     when a live source is gone for good. condition: how it is doing, for the metrics. stamped: the frames are arrivals
-    that were stamped when they were recorded.
+    that were stamped when they were recorded, or come with marks (`Mark`) how far they are complete. first: index of
+    the first window that is wanted; frames before it are there for what reaches back.
     """
 
     kinds: frozenset[Modality]
     duration: float | None
-    frames: AsyncGenerator[Frame | Arrival]
+    frames: AsyncGenerator[Frame | Mark | Arrival]
     condition: Condition = field(default_factory=Condition)
     stamped: bool = False
+    first: int = 0
 
 
 class Source(Protocol):

@@ -1,0 +1,182 @@
+"""One partition in a worker's hands: its chunks into the pipeline, its windows onto the topic, its progress."""
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from stream.channel import Channel, Closed
+from stream.chunks.chunk import Chunk, ChunkError, chunk_from
+from stream.chunks.piecewise import Piece, PiecewiseSource
+from stream.chunks.progress import NONE, Commit, PartitionProgress, name_of
+from stream.event import SentimentEvent
+from stream.kafka.link import Link
+from stream.kafka.message import message_from
+from stream.settings import Settings
+from stream.sources.source import Source
+
+log = logging.getLogger(__name__)
+REACH = 4.0  # seconds before a window from which a worker that takes over reads on: speech that reaches into it
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a worker did. letters: chunks it could not use. repeats: chunks that came again."""
+
+    chunks: int = 0
+    windows: int = 0
+    letters: int = 0
+    repeats: int = 0
+    taken_over: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class StreamRun:
+    """One run of a stream. name: in this process. key: in commits. heard: when its last chunk came, on the clock."""
+
+    stream: str
+    run: str
+    key: str
+    origin: float | None
+    source: PiecewiseSource
+    sequence: int = NONE
+    heard: float = field(default_factory=time.monotonic)
+    sending: asyncio.Future[Any] | None = None
+    closed: bool = False
+
+
+@dataclass(slots=True)
+class Outlets:
+    """Where a lane puts things. sources: new streams. refuse: reports a record that is no use."""
+
+    sources: Channel[Source]
+    refuse: Callable[[Any, ChunkError], Awaitable[None]]
+    failed: Callable[[BaseException], None]
+
+
+class Lane:
+    """A partition from what was committed on. Lives until it is revoked or something fails."""
+
+    def __init__(self, begin: Commit, link: Link, outlets: Outlets, settings: Settings, counts: Counts) -> None:
+        self.link, self._outlets, self._settings, self._counts = link, outlets, settings, counts
+        self.progress = PartitionProgress(begin, lambda index: index * settings.hop - REACH)
+        self.committed = begin
+        self.runs: dict[str, StreamRun] = {}  # by their names in this process
+        self._current: dict[str, StreamRun] = {}  # by their keys
+        self.revoked = False
+        self.writing = asyncio.Lock()
+        """Held while something is sent, and while a transaction is committed."""
+
+    async def take(self, record: Any) -> None:
+        """The next record of the partition; waits while its stream has enough to do."""
+        if record.offset < self.progress.next:
+            return
+        try:
+            chunk = chunk_from(record.key, record.value, record.headers)
+        except ChunkError as error:
+            await self._refuse(record, error)
+            self.progress.skip(record.offset)
+            return
+        run = self._current.get(name_of(chunk.stream, chunk.run))
+        if run is None or run.closed:
+            run = await self._begin(chunk, run)
+        if chunk.sequence <= run.sequence:
+            self._counts.repeats += 1
+            self.progress.skip(record.offset)
+            return
+        run.sequence, run.heard = chunk.sequence, time.monotonic()
+        self._counts.chunks += 1
+        self.progress.take(record.offset, run.key, chunk.end)
+
+        async def refuse(error: ChunkError) -> None:
+            await self._refuse(record, error)
+
+        try:
+            await run.source.put(Piece(chunk, lambda: self.progress.read(record.offset), refuse))
+        except Closed:  # it was revoked while we waited
+            return
+        if chunk.last:
+            self._close(run)
+
+    async def write(self, run: StreamRun, event: SentimentEvent) -> None:
+        """Put the event of a window on the topic, after that of the window before was acknowledged."""
+        if run.sending:
+            await run.sending
+        if self.revoked:  # it was revoked while we waited
+            return
+        index = event.window.index
+        event = replace(event, window=replace(event.window, stream=run.stream))
+        if run.origin is not None:
+            late = max(0.0, time.time() - run.origin - event.window.end)
+            event = replace(event, latency=replace(event.latency, capture_to_event_ms=round(late * 1000, 1)))
+        async with self.writing:
+            run.sending = await self.link.send(message_from(event, run.run, time.time()))
+        run.sending.add_done_callback(lambda future: self._written(run, index, future))
+
+    def release(self, silence: float) -> None:
+        """End the streams of which nothing came for so long, seconds: their open windows are written as they are."""
+        for run in list(self.runs.values()):
+            if not run.closed and time.monotonic() - run.heard > silence:
+                self._close(run)
+
+    def abandon(self) -> None:
+        """The partition is another worker's: what is under way here is nobody's."""
+        self.revoked = True
+        for run in self.runs.values():
+            run.source.close()
+
+    async def settled(self) -> None:
+        """Wait until all that was sent is acknowledged."""
+        sending = [run.sending for run in self.runs.values() if run.sending and not run.sending.done()]
+        if sending:
+            await asyncio.wait(sending)
+
+    async def _begin(self, chunk: Chunk, before: StreamRun | None) -> StreamRun:
+        """A run of a stream whose first chunk this is, here. before: the same run, which was taken to be over."""
+        key = name_of(chunk.stream, chunk.run)
+        name = f"{chunk.stream}@{key}" + (f"-{chunk.sequence}" if before else "")
+        written = self.progress.written(key)
+        if written != NONE:
+            self._counts.taken_over += 1
+        settings = self._settings
+        overlapping = max(0, math.floor((chunk.start - settings.window) / settings.hop) + 1)
+        first = written + 1 if written != NONE else overlapping
+        source = PiecewiseSource(name, chunk, first, settings.video_rate)
+        run = self.runs[name] = self._current[key] = StreamRun(chunk.stream, chunk.run, key, chunk.origin, source)
+        run.sequence = before.sequence if before else NONE
+        source.ended = lambda: self._ended(run)
+        await self._outlets.sources.send(source)
+        return run
+
+    def _close(self, run: StreamRun) -> None:
+        """No more chunks of this run."""
+        run.closed = True
+        run.source.close()
+
+    def _written(self, run: StreamRun, index: int, future: asyncio.Future[Any]) -> None:
+        error = None if future.cancelled() else future.exception()
+        if self.revoked or future.cancelled():
+            return
+        if error:
+            self._outlets.failed(error)
+            return
+        self._counts.windows += 1
+        self.progress.write(run.key, index)
+        self._ended(run)
+
+    def _ended(self, run: StreamRun) -> None:
+        """The end of a run, once the pipeline has made its last window and that is written."""
+        made = max(run.source.condition.windows, run.source.first)
+        if run.closed and run.source.over and self.progress.written(run.key) >= made - 1:
+            self.runs.pop(run.source.name, None)
+            if self._current.get(run.key) is run:
+                del self._current[run.key]
+                self.progress.end(run.key)
+
+    async def _refuse(self, record: Any, error: ChunkError) -> None:
+        if not self.progress.reported(record.offset):
+            self._counts.letters += 1
+            await self._outlets.refuse(record, error)

@@ -1,0 +1,133 @@
+"""A worker from the outside: load the models, take part in the group until it is told to stop, say how it went."""
+
+import asyncio
+import logging
+import random
+import signal
+import time
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
+
+from engines.engine import Engine
+from engines.selection import open_engine
+from stream.chunks.lane import Counts
+from stream.chunks.shift import Duty, Shift
+from stream.clock import WallClock
+from stream.errors import SourceError
+from stream.front_ends import FrontEnds, load_front_ends
+from stream.health import Health, serving
+from stream.kafka.faults import LOST, mend, told
+from stream.kafka.library import quiet, require
+from stream.metrics import Metrics
+from stream.pipeline import Run
+from stream.runner import Options
+from stream.settings import Settings
+
+log = logging.getLogger(__name__)
+FIRST_PAUSE, LONGEST_PAUSE = 0.2, 5.0  # seconds between two shifts
+
+
+@dataclass(slots=True)
+class Crew:
+    """What all shifts of a worker share."""
+
+    duty: Duty
+    front: FrontEnds
+    engine: Engine
+    settings: Settings
+    options: Options
+    metrics: Metrics
+    health: Health
+    counts: Counts
+
+    def run_for(self, shift: Shift) -> Run:
+        """The pipeline of one shift."""
+        return Run(
+            self.front,
+            self.engine,
+            [shift],
+            WallClock(),
+            self.settings,
+            without=self.options.without,
+            metrics=self.metrics,
+            health=self.health,
+        )
+
+
+def run_worker(duty: Duty, settings: Settings, options: Options, report: Callable[[str], None]) -> Counts:
+    """Work until Ctrl-C or SIGTERM. Raises `EbmcError` when it cannot begin: brokers out of reach, wrong settings."""
+    require()
+    metrics, health = Metrics(), Health()
+    with ExitStack() as stack:
+        if options.metrics:
+            address = stack.enter_context(serving(options.metrics, metrics, health))
+            report(f"metrics and health: http://{address}/metrics, /health/live, /health/ready")
+        stack.enter_context(quiet())
+        front = stack.enter_context(load_front_ends(settings, report))
+        engine = stack.enter_context(open_engine(settings.engine, settings.checkpoint))
+        crew = Crew(duty, front, engine, settings, options, metrics, health, Counts())
+        asyncio.run(_shifts(crew, report))
+    return crew.counts
+
+
+async def _shifts(crew: Crew, report: Callable[[str], None]) -> None:
+    """One shift after the other; what ends one is told once."""
+    ever, pause, stop = asyncio.Event(), FIRST_PAUSE, asyncio.Event()
+
+    def joined() -> None:
+        ever.set()
+        crew.health.loaded()
+        report(f"working on {crew.duty.chunks} in the group {crew.duty.group}; Ctrl-C ends it")
+
+    with _stopping(stop, report):
+        while not stop.is_set():
+            begin = time.monotonic()
+            kafka = crew.settings.kafka
+            shift = Shift(crew.duty, crew.settings, kafka, crew.run_for, crew.counts, joined)
+            error = await _one(shift, stop)
+            if error is None:
+                continue
+            if not ever.is_set():
+                where = f"kafka://{','.join(crew.duty.brokers)}/{crew.duty.chunks}"
+                raise SourceError(f"{where}: {mend(error) or f'cannot be reached ({told(error)})'}") from error
+            log.warning("the work broke off (%s) and begins again from what was committed", told(error))
+            pause = FIRST_PAUSE if time.monotonic() - begin > LONGEST_PAUSE else min(2 * pause, LONGEST_PAUSE)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause * random.uniform(0.5, 1.0)):
+                    await stop.wait()
+
+
+async def _one(shift: Shift, stop: asyncio.Event) -> BaseException | None:
+    """What a shift failed with, of the things that another one may be spared."""
+    try:
+        await shift.work(stop)
+    except LOST as error:
+        return error
+    except BaseExceptionGroup as group:
+        lost, other = group.split(LOST)
+        if other or lost is None:
+            raise
+        return _first(lost)
+    return None
+
+
+def _first(error: BaseException) -> BaseException:
+    return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
+
+
+@contextmanager
+def _stopping(stop: asyncio.Event, report: Callable[[str], None]) -> Generator[None]:
+    """The first Ctrl-C leaves the group when what is on its way is written, a second one at once."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+
+    def interrupt() -> None:
+        if stop.is_set() and task:
+            task.cancel()
+        report("stopping: the others of the group go on from what is committed (Ctrl-C again to stop at once)")
+        stop.set()
+
+    with suppress(NotImplementedError):  # Windows has no signal handlers on the loop
+        loop.add_signal_handler(signal.SIGINT, interrupt)
+        loop.add_signal_handler(signal.SIGTERM, interrupt)
+    yield

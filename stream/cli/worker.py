@@ -1,0 +1,77 @@
+"""`ebmc worker`: chunks of media on a Kafka topic into sentiment events on another."""
+
+import os
+import time
+from typing import Annotated
+
+import typer
+
+from ebmc_core.modality import Modality
+from stream.cli.terminal import one_line_errors, say
+from stream.errors import INTERRUPTED
+from stream.logs import LogStyle, logging_to
+
+
+def worker_command(
+    brokers: Annotated[str, typer.Option(metavar="HOST:PORT", help="Any of the cluster's; several with commas.")],
+    chunks: Annotated[str, typer.Option("--in", metavar="TOPIC", help="Topic that [b]ebmc ingest[/b] writes to.")],
+    events: Annotated[str, typer.Option("--out", metavar="TOPIC", help="Topic for the events.")],
+    group: Annotated[str, typer.Option(help="Workers of one group share the work.")] = "ebmc-workers",
+    transactions: Annotated[
+        bool,
+        typer.Option(
+            "--transactions",
+            help="Write events and offsets in transactions: who reads only what is committed gets each event once.",
+        ),
+    ] = False,
+    silence: Annotated[
+        float, typer.Option(min=1.0, help="A stream that sent nothing for so long is over, seconds.")
+    ] = 30.0,
+    engine: Annotated[
+        str | None, typer.Option(help="auto, or one that `ebmc engine list` shows.", show_default="auto")
+    ] = None,
+    asr: Annotated[str | None, typer.Option(help="Speech recogniser: tiny.en or none.", show_default="tiny.en")] = None,
+    checkpoint: Annotated[str | None, typer.Option(help="Bundled model or a folder.", show_default="live-en")] = None,
+    without: Annotated[list[Modality] | None, typer.Option(help="Switch a modality off; may be repeated.")] = None,
+    stats: Annotated[bool, typer.Option("--stats", help="Say at the end what was done.")] = False,
+    metrics: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="Serve /metrics (Prometheus), /health/live and /health/ready."),
+    ] = None,
+    log: Annotated[LogStyle, typer.Option(help="Log lines for people or machines.")] = LogStyle.TEXT,
+    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "warning",
+) -> None:
+    """Turn chunks of media into sentiment events, together with the other workers of the group.
+
+    Start as many as there are partitions, and start or stop them when you like: another one goes on where one stopped.
+    Every event comes at least once; drop repeats by its id. What cannot be read goes to TOPIC.dlq (see `ebmc dlq`).
+
+    Examples:
+
+      ebmc worker --brokers localhost:9092 --in media --out sentiment
+
+      ebmc worker --brokers localhost:9092 --in media --out sentiment --transactions --metrics 127.0.0.1:9464
+    """
+    begin = time.monotonic()
+    with one_line_errors(), logging_to(log, log_level):
+        from stream.health import address_from
+        from stream.kafka.address import brokers_from, topic_from
+        from stream.kafka.library import require
+        from stream.runner import Options
+        from stream.settings import load_settings
+
+        require()
+        from stream.chunks.shift import Duty
+        from stream.chunks.worker import run_worker
+
+        address = address_from(metrics) if metrics is not None else None
+        settings = load_settings(engine=engine, asr=asr, checkpoint=checkpoint)
+        duty = Duty(brokers_from(brokers), topic_from(chunks), topic_from(events), group, transactions, silence)
+        options = Options(without=frozenset(without or ()), metrics=address, begin=begin)
+        counts = run_worker(duty, settings, options, say)
+    if stats:
+        say(
+            f"worker {os.getpid()}: {counts.chunks} chunks, {counts.windows} windows, {counts.letters} dead letters, "
+            f"{counts.repeats} repeats, {counts.taken_over} streams taken over"
+        )
+    raise typer.Exit(INTERRUPTED)
