@@ -1,0 +1,163 @@
+"""Workers of a group on real Apache Kafka: whatever happens to them, every window comes, and in order."""
+
+import asyncio
+import json
+import os
+import random
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+
+from engines.selection import open_engine
+from stream.bench.listed import ListedSource
+from stream.front_ends import load_front_ends
+from stream.records import Frame
+from stream.settings import load_settings
+from stream.sources.file import FileSource
+from tests.kafka.broker import Broker
+from tests.kafka.reading import first_times
+from tests.kafka.working import (
+    BOTH,
+    WorkerProcess,
+    cut,
+    events_of,
+    letters,
+    looped,
+    make_topics,
+    send,
+    wait_for_windows,
+)
+from tests.stream.feeds import play
+
+STREAMS, WORKERS = 4, 3
+SECONDS = int(os.environ.get("EBMC_TEST_CHAOS_SECONDS", "45"))  # of each stream; workers are killed all along
+GRACE = 90.0  # seconds for what is left at the end
+ALONE = dict[str, list[dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def frames(clip: Path) -> Sequence[Frame]:
+    async def all_of_it() -> list[Frame]:
+        async with FileSource(str(clip), 10).open() as media:
+            return [frame async for frame in media.frames]
+
+    return asyncio.run(all_of_it())
+
+
+@pytest.fixture(scope="module")
+def films(frames: Sequence[Frame]) -> dict[str, list[Frame]]:
+    """Four streams, each another part of the clip."""
+    return {f"cam-{n}": looped(frames, SECONDS, 5.0 * n) for n in range(STREAMS)}
+
+
+@pytest.fixture(scope="module")
+def alone(films: dict[str, list[Frame]]) -> Iterator[ALONE]:
+    """The events of the same streams on one machine, without Kafka."""
+    settings = load_settings(asr="none")
+    with load_front_ends(settings, lambda _: None) as front, open_engine("auto", settings.checkpoint) as engine:
+        sources = [ListedSource(name, film, BOTH) for name, film in films.items()]
+        events, _ = play(sources, front, engine, settings=settings)
+    found: ALONE = {}
+    for event in events:
+        found.setdefault(event.window.stream, []).append(json.loads(event.as_json()))
+    yield found
+
+
+def compare(found: ALONE, alone: ALONE) -> None:
+    """Every window, in order, and nearly the same score: a worker that takes over has heard less of what was before."""
+    for stream, expected in alone.items():
+        assert [event["event_id"] for event in found[stream]] == [event["event_id"] for event in expected]
+        assert [event["window"] for event in found[stream]] == [event["window"] for event in expected]
+        apart = [
+            abs((one["sentiment"]["score"] or 0.0) - (two["sentiment"]["score"] or 0.0))
+            for one, two in zip(found[stream], expected, strict=True)
+        ]
+        assert sorted(apart)[len(apart) // 2] < 0.05, stream
+
+
+def test_workers_are_killed_all_the_time(
+    broker: Broker, topic: str, tmp_path: Path, films: dict[str, list[Frame]], alone: ALONE
+) -> None:
+    """Four streams on four partitions, three workers; one is killed, stopped or started every few seconds."""
+    events = f"{topic}-events"
+    asyncio.run(make_topics(broker.bootstrap, topic, events))
+    rounds = sorted((c for name, film in films.items() for c in cut(film, name)), key=lambda chunk: chunk.sequence)
+    sending = threading.Thread(target=lambda: asyncio.run(send(broker.bootstrap, topic, rounds, pace=1.0)))
+    dice, expected = random.Random(20), sum(len(events) for events in alone.values())
+
+    def start(number: int) -> WorkerProcess:
+        return WorkerProcess(broker.bootstrap, topic, events, tmp_path / f"worker-{number}.log")
+
+    workers = [start(number) for number in range(WORKERS)]
+    sending.start()
+    try:
+        while sending.is_alive():
+            time.sleep(dice.uniform(4, 8))
+            number = dice.randrange(WORKERS)
+            if dice.random() < 0.7:
+                workers[number].kill()
+            else:
+                workers[number].stop()
+            workers[number] = start(number)
+        found = wait_for_windows(broker.bootstrap, events, expected, GRACE)
+    finally:
+        for worker in workers:
+            worker.kill()
+        sending.join()
+    compare(events_of(found), alone)
+    assert first_times(found) == {name: list(range(len(each))) for name, each in alone.items()}
+    assert not letters(broker.bootstrap, topic)
+
+
+def test_a_worker_left_in_peace_gives_the_events_of_one_machine(
+    broker: Broker, topic: str, tmp_path: Path, films: dict[str, list[Frame]], alone: ALONE
+) -> None:
+    events = f"{topic}-events"
+    asyncio.run(make_topics(broker.bootstrap, topic, events))
+    asyncio.run(send(broker.bootstrap, topic, cut(films["cam-0"], "cam-0")))
+    worker = WorkerProcess(broker.bootstrap, topic, events, tmp_path / "worker.log")
+    found = wait_for_windows(broker.bootstrap, events, len(alone["cam-0"]), GRACE)
+    assert worker.stop() == 130
+    assert len(found) == len(alone["cam-0"])  # none twice
+    compare(events_of(found), {"cam-0": alone["cam-0"]})
+
+
+def test_in_transactions_each_window_comes_once(
+    broker: Broker, topic: str, tmp_path: Path, films: dict[str, list[Frame]], alone: ALONE
+) -> None:
+    """A worker is killed in the middle; who reads what is committed sees nothing twice."""
+    if not broker.idempotent:
+        pytest.skip(f"needs a broker with transactions; this is {broker.kind}")
+    events = f"{topic}-events"
+    asyncio.run(make_topics(broker.bootstrap, topic, events))
+    chunks = cut(films["cam-0"], "cam-0")
+    asyncio.run(send(broker.bootstrap, topic, chunks[:20]))
+    first = WorkerProcess(broker.bootstrap, topic, events, tmp_path / "first.log", "--transactions")
+    wait_for_windows(broker.bootstrap, events, 12, GRACE)
+    first.kill()
+    asyncio.run(send(broker.bootstrap, topic, chunks[20:]))
+    second = WorkerProcess(broker.bootstrap, topic, events, tmp_path / "second.log", "--transactions")
+    wait_for_windows(broker.bootstrap, events, len(alone["cam-0"]), GRACE)
+    assert second.stop() == 130
+    found = asyncio.run(committed(broker.bootstrap, events))
+    assert [json.loads(value)["window"]["index"] for value in found] == list(range(len(alone["cam-0"])))
+
+
+async def committed(bootstrap: str, topic: str) -> list[bytes]:
+    """The values on the first partition that has any, as a consumer sees them that reads only what is committed."""
+    consumer = AIOKafkaConsumer(
+        topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", isolation_level="read_committed"
+    )
+    await consumer.start()
+    try:
+        found: list[bytes] = []
+        while batches := await consumer.getmany(timeout_ms=3000):
+            found += [record.value for batch in batches.values() for record in batch]
+        return found
+    finally:
+        await consumer.stop()
