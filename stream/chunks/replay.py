@@ -69,19 +69,19 @@ class Replayer:
 
     async def send(self, brokers: str, settings: KafkaSettings) -> None:
         """Do it. Raises one of `faults.LOST`, or `SourceError`; what was acknowledged until then is remembered."""
-        own = settings.model_copy(update={"max_message_bytes": LARGEST, "create": False})
+        # an idempotent producer takes nothing more after a record that was refused (OutOfOrderSequenceNumber); without
+        # it a retry may send a letter twice, in order, and the events of the second are repeats by their ids
+        own = settings.model_copy(update={"max_message_bytes": LARGEST, "create": False, "idempotent": False})
         async with opened(Address(brokers_from(brokers), self._dead.topic), own, ALONE) as link:
             async for batch in self._dead.batches(await self._dead.marks()):
                 futures: dict[int, asyncio.Future[Any]] = {}
                 try:
                     await self._send(link, batch, futures)
                 finally:
-                    lost = [
-                        error for place, entry in enumerate(batch) if (error := self._over(entry, futures.get(place)))
-                    ]
+                    became = [self._over(entry, futures.get(place)) for place, entry in enumerate(batch)]
                     await self._mark()
-                if lost:
-                    raise lost[0]
+                for error in filter(None, became):
+                    raise error
 
     async def _send(self, link: Link, batch: list[Entry], futures: dict[int, asyncio.Future[Any]]) -> None:
         for place, entry in enumerate(batch):

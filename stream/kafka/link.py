@@ -36,7 +36,9 @@ class Link:
         )
 
     async def send_record(self, key: bytes | None, value: bytes | None, headers: Headers) -> asyncio.Future[Any]:
-        """The same with a record that may be anything; its timestamp is now."""
+        """The same with a record that may be anything; its timestamp is now. Without a key and a value it is empty."""
+        if key is None and value is None:
+            value = b""  # the library refuses to send nothing
         return await self._producer.send(self._topic, value, key, headers=list(headers))
 
 
