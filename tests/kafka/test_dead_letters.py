@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRecord
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
@@ -21,7 +20,7 @@ from stream.cli import app
 from stream.errors import SinkError
 from stream.kafka.message import Headers
 from tests.kafka.broker import Broker, free_ports
-from tests.kafka.reading import read
+from tests.kafka.reading import make_topics, read
 
 Put = tuple[int, bytes | None, bytes | None, Headers]  # partition, key, value, headers
 MOMENT = 1_777_000_000.25
@@ -45,15 +44,13 @@ def put(each: DeadLetter, partition: int = 0) -> Put:
     return partition, each.key, each.value, each.headers
 
 
-def fill(broker: Broker, topic: str, records: Iterable[Put], partitions: int = 2) -> None:
-    """Make the topic and the one for its dead letters, and put records on the second."""
+def fill(broker: Broker, topic: str, records: Iterable[Put], **configs: str) -> None:
+    """Make the topic, configured so, and the one for its dead letters, and put records on the second."""
+    dead = dead_letter_topic(topic)
+    make_topics(broker, topic, **configs)
+    make_topics(broker, dead)
 
     async def scenario() -> None:
-        dead = dead_letter_topic(topic)
-        admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
-        await admin.start()
-        await admin.create_topics([NewTopic(topic, partitions, 1), NewTopic(dead, partitions, 1)])
-        await admin.close()
         async with AIOKafkaProducer(bootstrap_servers=broker.bootstrap) as producer:
             for partition, key, value, headers in records:
                 await producer.send_and_wait(dead, value, key, partition=partition, headers=list(headers))
@@ -254,15 +251,8 @@ def test_a_letter_that_the_brokers_refuse_is_said_and_stays(
     if not broker.idempotent:
         pytest.skip(f"needs a broker that has limits of its own; this is {broker.kind}")
 
-    async def limit() -> None:
-        admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
-        await admin.start()
-        await admin.create_topics([NewTopic(topic, 2, 1, topic_configs={"max.message.bytes": "2000"})])
-        await admin.close()
-
-    asyncio.run(limit())
     large = replace(letter(topic, 1), value=os.urandom(5000))
-    fill(broker, topic, [put(letter(topic, 0)), put(large), put(letter(topic, 2))])
+    fill(broker, topic, [put(letter(topic, 0)), put(large), put(letter(topic, 2))], max_message_bytes="2000")
     done = dlq("replay")
     refused = "1 letter refused by the brokers (too-large)"
     assert done.stdout == f"replayed 2 letters to {topic}; {refused}; done up to 0:1\n"
