@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
+from ebmc_core.errors import EbmcError
 from stream.cli.terminal import one_line_errors, say
 
 if TYPE_CHECKING:
     from stream.chunks.choice import Choice
     from stream.chunks.dead_topic import Entry
     from stream.chunks.listing import Row
+    from stream.chunks.replay import Replay
     from stream.kafka.options import KafkaSettings
 
 dlq_app = typer.Typer(
@@ -80,7 +82,8 @@ def replay_command(
         choice = Choice.parse(cause or (), stream or (), offset or ())
         settings = load_settings().kafka
         if not dry_run:
-            asyncio.run(_replay(brokers, topic, settings, choice))
+            if asyncio.run(_replay(brokers, topic, settings, choice)).refused:
+                raise typer.Exit(EbmcError.exit_code)
             return
         chosen, line = asyncio.run(_look(brokers, topic, settings, choice))
         if chosen:
@@ -109,7 +112,7 @@ async def _look(brokers: str, topic: str, settings: "KafkaSettings", choice: "Ch
     return chosen, replayer.done.line(dead.topic, dry=True)
 
 
-async def _replay(brokers: str, topic: str, settings: "KafkaSettings", choice: "Choice") -> None:
+async def _replay(brokers: str, topic: str, settings: "KafkaSettings", choice: "Choice") -> "Replay":
     from stream.chunks.dead_topic import opened
     from stream.chunks.replay import Replayer
 
@@ -122,3 +125,4 @@ async def _replay(brokers: str, topic: str, settings: "KafkaSettings", choice: "
         finally:
             if whole or replayer.done.sent:  # also when it broke off, before the line that says why
                 typer.echo(replayer.done.line(dead.topic, dry=False))
+    return replayer.done

@@ -3,6 +3,10 @@
 import asyncio
 import json
 import os
+import signal
+import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
@@ -14,12 +18,16 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from ebmc_core.modality import Modality
+from stream.chunks.choice import Choice
 from stream.chunks.chunk import Chunk, ChunkError, chunk_from
+from stream.chunks.dead_topic import opened
 from stream.chunks.letters import OURS, DeadLetter, attempt_of, dead_letter_topic, given_up, letter_from
+from stream.chunks.replay import Replayer
 from stream.cli import app
-from stream.errors import SinkError
+from stream.errors import SinkError, SourceError
 from stream.kafka.message import Headers
-from tests.kafka.broker import Broker, free_ports
+from stream.kafka.options import KafkaSettings
+from tests.kafka.broker import ApacheKafka, Broker, free_ports
 from tests.kafka.reading import make_topics, read
 
 Put = tuple[int, bytes | None, bytes | None, Headers]  # partition, key, value, headers
@@ -256,6 +264,7 @@ def test_a_letter_that_the_brokers_refuse_is_said_and_stays(
     done = dlq("replay")
     refused = "1 letter refused by the brokers (too-large)"
     assert done.stdout == f"replayed 2 letters to {topic}; {refused}; done up to 0:1\n"
+    assert done.exit_code == 2
     assert places(dlq("list", "--json")) == [(0, 1), (0, 2)]
 
 
@@ -271,3 +280,64 @@ def test_no_topic_no_broker_no_place_is_one_line(verb: str, topic: str, dlq: Cal
     ]:
         assert result.exit_code == 2
         assert told in result.stderr and result.stderr.count("\n") == 1, result.stderr
+
+
+def test_a_replay_that_is_broken_off_remembers_what_was_acknowledged(
+    broker: Broker, topic: str, dlq: Callable[..., Result], options: Callable[..., KafkaSettings]
+) -> None:
+    count = 350
+    fill(broker, topic, [put(letter(topic, place)) for place in range(count)])
+
+    async def scenario() -> int:
+        async with opened(broker.bootstrap, topic, options()) as dead:
+            replayer = Replayer(dead, Choice())
+            work = asyncio.ensure_future(replayer.send(broker.bootstrap, options()))
+            async with asyncio.timeout(30):
+                while not replayer.done.sent:  # noqa: ASYNC110
+                    await asyncio.sleep(0.001)
+            work.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await work
+            assert (await dead.marks())[0] == replayer.done.sent
+            return replayer.done.sent
+
+    sent = asyncio.run(scenario())
+    assert 0 < sent < count
+    assert dlq("replay").stdout == f"replayed {count - sent} letters to {topic}; done up to 0:{count}\n"
+    numbers = [int(dict(each.headers)["ebmc_sequence"]) for each in read(broker.bootstrap, topic)]
+    assert sorted(set(numbers)) == list(range(count))
+
+
+def test_brokers_that_hang_are_one_line(
+    real: ApacheKafka, topic: str, dlq: Callable[..., Result], options: Callable[..., KafkaSettings]
+) -> None:
+    fill(real, topic, [put(letter(topic))])
+
+    async def scenario() -> None:
+        async with opened(real.bootstrap, topic, options(request_timeout=1.0)) as dead:
+            marks = await dead.marks()
+            real.pause()
+            async for _ in dead.batches(marks):
+                pass
+
+    try:
+        with pytest.raises(SourceError, match="do not answer"):
+            asyncio.run(scenario())
+    finally:
+        real.resume()
+    assert len(rows(dlq("list", "--json"))) == 1
+
+
+def test_interrupted_it_says_so() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:  # it takes the connection, and never answers
+        server.settimeout(60)
+        where = f"127.0.0.1:{server.getsockname()[1]}"
+        command = [sys.executable, "-m", "stream.cli", "dlq", "list", "--brokers", where, "--topic", "chunks"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            taken, _ = server.accept()
+            with taken:
+                taken.settimeout(60)
+                assert taken.recv(1), "it has asked"
+                process.send_signal(signal.SIGINT)
+                out, said = process.communicate(timeout=60)
+    assert (process.returncode, out, said) == (130, "", "ebmc: interrupted\n")
