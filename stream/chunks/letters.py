@@ -75,11 +75,15 @@ class DeadLetter:
 
 
 def given_up(record: "ConsumerRecord[Any, Any]", error: ChunkError, moment: float) -> DeadLetter:
-    """The letter for a record of a topic that could not be used. moment: now, Unix time, seconds."""
+    """The letter for a record of a topic that could not be used. moment: now, Unix time, seconds.
+
+    A record with neither key nor value gets an empty value: the client library sends no such record.
+    """
     headers = tuple(record.headers)
     attempt = min(attempt_of(headers) + 1, MOST_ATTEMPTS)
     place = record.topic, record.partition, record.offset
-    return DeadLetter(*place, record.key, record.value, headers, error.cause, str(error), attempt, moment)
+    value = b"" if record.key is None and record.value is None else record.value
+    return DeadLetter(*place, record.key, value, headers, error.cause, str(error), attempt, moment)
 
 
 def letter_from(record: "ConsumerRecord[Any, Any]") -> DeadLetter | None:

@@ -9,6 +9,7 @@ import typer
 
 from stream.cli.bench import bench_app
 from stream.cli.data import data_app
+from stream.cli.dlq import dlq_app
 from stream.cli.doctor import doctor_command
 from stream.cli.engine import engine_app
 from stream.cli.evaluation import evaluate_command
@@ -31,6 +32,7 @@ app.command("train")(train_command)
 app.command("evaluate")(evaluate_command)
 app.add_typer(bench_app, name="bench")
 app.add_typer(data_app, name="data")
+app.add_typer(dlq_app, name="dlq")
 app.add_typer(engine_app, name="engine")
 app.add_typer(models_app, name="models")
 

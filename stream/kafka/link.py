@@ -10,7 +10,7 @@ from aiokafka.errors import AuthenticationFailedError, RequestTimedOutError, Unk
 
 from stream.errors import SettingsError
 from stream.kafka.address import Address
-from stream.kafka.message import Message
+from stream.kafka.message import Headers, Message
 from stream.kafka.options import KafkaSettings
 from stream.kafka.producer import AbandonableProducer
 from stream.kafka.security import client_arguments
@@ -41,6 +41,12 @@ class Link:
             timestamp_ms=message.timestamp_ms,
             headers=list(message.headers),
         )
+
+    async def send_record(self, key: bytes | None, value: bytes | None, headers: Headers) -> asyncio.Future[Any]:
+        """The same with a record that may be anything; its timestamp is now. Without a key and a value it is empty."""
+        if key is None and value is None:
+            value = b""  # the library refuses to send nothing
+        return await self._producer.send(self._topic, value, key, headers=list(headers))
 
 
 @asynccontextmanager

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from stream.event import SentimentEvent
+from tests.kafka.broker import Broker
 from tests.stream.events import event
 
 Record = ConsumerRecord[bytes, bytes]
@@ -38,6 +40,21 @@ async def records(bootstrap: str, topic: str, seconds: float = 20.0) -> list[Rec
 async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> Iterable[int]:
     await consumer._client._wait_on_metadata(topic)
     return consumer.partitions_for_topic(topic) or ()
+
+
+def make_topics(broker: Broker, *topics: str, partitions: int = 2, **configs: str) -> None:
+    """Make topics. configs: of each, with underscores for the dots of their names."""
+
+    async def scenario() -> None:
+        admin = AIOKafkaAdminClient(bootstrap_servers=broker.bootstrap)
+        await admin.start()
+        try:
+            given = {name.replace("_", "."): value for name, value in configs.items()}
+            await admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=given) for topic in topics])
+        finally:
+            await admin.close()
+
+    asyncio.run(scenario())
 
 
 def read(bootstrap: str, topic: str) -> list[Record]:

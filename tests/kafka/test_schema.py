@@ -8,17 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from jsonschema import Draft7Validator, Draft202012Validator, ValidationError
 
 from ebmc_core.modality import MODALITIES, Modality
+from stream.chunks.chunk import Chunk, chunk_from
+from stream.chunks.letters import DeadLetter, dead_letter_topic
 from stream.event import schema
-from stream.kafka.message import message_from
+from stream.kafka.message import Headers, message_from
 from stream.kafka.options import KafkaSettings
 from stream.settings import load_settings
 from stream.sinks.kafka import KafkaSink
 from tests.kafka.asyncapi import meta_schema
 from tests.kafka.broker import Broker
-from tests.kafka.reading import records, some_events
+from tests.kafka.reading import make_topics, records, some_events
 from tests.stream.events import event
 
 FROZEN = Path(__file__).parent / "frozen"
@@ -29,9 +32,36 @@ def description() -> dict[str, Any]:
     return json.loads(files("stream").joinpath("schema/asyncapi-1.json").read_text("utf-8"))
 
 
-def header_validator() -> Draft202012Validator:
-    headers = description()["components"]["schemas"]["headers"]
+def header_validator(name: str = "headers") -> Draft202012Validator:
+    headers = description() | {"$ref": f"#/components/schemas/{name}"}
     return Draft202012Validator(headers, format_checker=Draft202012Validator.FORMAT_CHECKER)
+
+
+def example_headers(message: str) -> dict[str, str]:
+    return description()["components"]["messages"][message]["examples"][0]["headers"]
+
+
+def chunks() -> list[Chunk]:
+    """A live one, one of a file, and one that ends a stream after a very short time."""
+    both = frozenset({Modality.AUDIO, Modality.VIDEO})
+    return [
+        Chunk("cam-1", "c2cd96d54cc44158a966973de611d46b", 42, both, 42.0, 43.0, b"\x00", origin=1777636757.5),
+        Chunk("cämera / 1", "run", 0, frozenset({Modality.AUDIO}), 0.0, 1 / 3, b"\xff"),
+        Chunk("cam-1", "run", 7, frozenset({Modality.VIDEO}), 1e-7, 2e-7, b"", last=True),
+    ]
+
+
+def chunk_headers(chunk: Chunk) -> Headers:
+    return (*chunk.headers, ("ce_time", b"2026-05-01T12:00:00.623Z"))
+
+
+def letters() -> list[DeadLetter]:
+    place = "chunks", 3, 1042, b"cam-1", b"\x00"
+    return [
+        DeadLetter(*place, chunk_headers(chunks()[0]), "decode", "the media cannot be decoded", 1, 1777636801.25),
+        DeadLetter(*place, (("dlq_cause", b"\x00"),), "Not a\nword", "\x1b[31m two\nlines " * 999, 999, 1777636801.0),
+        DeadLetter("a" * 245, 0, 0, None, b"", (), "", "", 0, 1e17),
+    ]
 
 
 def test_the_description_is_valid_asyncapi() -> None:
@@ -65,7 +95,7 @@ def test_every_reference_leads_somewhere() -> None:
 
 
 def test_the_example_is_what_a_record_has() -> None:
-    example = description()["components"]["messages"]["sentiment"]["examples"][0]["headers"]
+    example = example_headers("sentiment")
     header_validator().validate(example)
     assert list(example) == [name for name, _ in message_from(event(), "run", 1.0).headers]
 
@@ -93,6 +123,67 @@ def test_what_is_on_the_wire_is_what_is_described(broker: Broker, topic: str, op
         assert headers["ce_id"] == value["event_id"]
         assert headers["schema"] == value["schema"]
         assert record.partition < partitions
+
+
+def test_the_example_of_a_chunk_is_what_its_record_has() -> None:
+    assert example_headers("chunk") == {name: value.decode() for name, value in chunk_headers(chunks()[0])}
+
+
+def test_the_example_of_a_dead_letter_is_what_its_record_has() -> None:
+    added = [(name, value.decode()) for name, value in letters()[0].headers if name.startswith("dlq_")]
+    assert list(example_headers("deadLetter").items()) == added
+
+
+def test_chunks_and_dead_letters_on_the_wire_are_as_described(broker: Broker, topic: str) -> None:
+    async def scenario() -> list[Any]:
+        async with AIOKafkaProducer(bootstrap_servers=broker.bootstrap) as producer:
+            for chunk in chunks():
+                await producer.send_and_wait(
+                    topic, chunk.media, chunk.stream.encode(), headers=list(chunk_headers(chunk))
+                )
+            for letter in letters():
+                dead = dead_letter_topic(topic)
+                await producer.send_and_wait(dead, letter.value, letter.key, headers=list(letter.headers))
+            again = letters()[0]
+            await producer.send_and_wait(topic, again.value, again.key, headers=list(again.again))
+        return [await records(broker.bootstrap, name) for name in (topic, dead_letter_topic(topic))]
+
+    make_topics(broker, topic, dead_letter_topic(topic))
+    cut, dead = asyncio.run(scenario())
+    assert (len(cut), len(dead)) == (4, 3)
+    key = Draft202012Validator(description()["components"]["messages"]["chunk"]["bindings"]["kafka"]["key"])
+    for record in cut:
+        headers = {name: value.decode() for name, value in record.headers}
+        assert len(headers) == len(record.headers), "each header once"
+        header_validator("chunkHeaders").validate(headers)
+        key.validate(record.key.decode())
+        chunk_from(record.key, record.value, record.headers)
+    for record in dead:
+        headers = {name: value.decode() for name, value in record.headers}
+        assert len(headers) == len(record.headers), "each header once"
+        header_validator("deadLetterHeaders").validate(headers)
+
+
+@pytest.mark.parametrize(
+    ("schema_name", "message", "header", "wrong"),
+    [
+        ("chunkHeaders", "chunk", "ebmc_start", "nan"),
+        ("chunkHeaders", "chunk", "ebmc_sequence", "-1"),
+        ("chunkHeaders", "chunk", "ebmc_kinds", "text"),
+        ("chunkHeaders", "chunk", "ebmc_last", "yes"),
+        ("chunkHeaders", "chunk", "ce_time", "noon"),
+        ("deadLetterHeaders", "deadLetter", "dlq_cause", "two words"),
+        ("deadLetterHeaders", "deadLetter", "dlq_words", "two\nlines"),
+        ("deadLetterHeaders", "deadLetter", "dlq_attempt", "1000"),
+        ("deadLetterHeaders", "deadLetter", "dlq_offset", ""),
+    ],
+)
+def test_the_description_refuses_what_is_wrong(schema_name: str, message: str, header: str, wrong: str) -> None:
+    example = example_headers(message)
+    header_validator(schema_name).validate(example)
+    for headers in (example | {header: wrong}, {name: value for name, value in example.items() if name != header}):
+        with pytest.raises(ValidationError):
+            header_validator(schema_name).validate(headers)
 
 
 def frozen() -> Draft202012Validator:
