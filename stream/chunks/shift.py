@@ -29,7 +29,6 @@ from stream.chunks.progress import Commit, commit_from
 from stream.event import SentimentEvent
 from stream.kafka.address import Address
 from stream.kafka.link import ALONE, Link, opened
-from stream.kafka.message import Message
 from stream.kafka.options import KafkaSettings
 from stream.kafka.security import client_arguments
 from stream.kafka.topics import ensure_topic
@@ -260,8 +259,7 @@ class Shift(Unopened, ConsumerRebalanceListener):
 
     async def _refuse(self, record: Any, error: ChunkError) -> None:
         letter = given_up(record, error, time.time())
-        message = Message(letter.key or b"", letter.value or b"", letter.headers, record.timestamp)
-        await (await self._letters.send(message))
+        await (await self._letters.send_record(letter.key, letter.value, letter.headers))
         log.warning("%s, partition %d, offset %d: %s", record.topic, record.partition, record.offset, error)
 
     def _fail(self, error: BaseException) -> None:

@@ -29,24 +29,17 @@ class Link:
     def __init__(self, producer: AbandonableProducer, topic: str) -> None:
         self.producer, self._topic = producer, topic
 
-    async def send(self, message: Message, topic: str | None = None) -> asyncio.Future[Any]:
-        """Put the event into the next batch; the future is done when all replicas have it. Raises `KafkaError`.
-
-        topic: another one than that of the link.
-        """
+    async def send(self, message: Message) -> asyncio.Future[Any]:
+        """Put the event into the next batch; the future is done when all replicas have it. Raises `KafkaError`."""
         return await self.producer.send(
-            topic or self._topic,
-            message.value,
-            message.key,
-            timestamp_ms=message.timestamp_ms,
-            headers=list(message.headers),
+            self._topic, message.value, message.key, timestamp_ms=message.timestamp_ms, headers=list(message.headers)
         )
 
     async def send_record(self, key: bytes | None, value: bytes | None, headers: Headers) -> asyncio.Future[Any]:
         """The same with a record that may be anything; its timestamp is now. Without a key and a value it is empty."""
         if key is None and value is None:
             value = b""  # the library refuses to send nothing
-        return await self._producer.send(self._topic, value, key, headers=list(headers))
+        return await self.producer.send(self._topic, value, key, headers=list(headers))
 
 
 @asynccontextmanager
