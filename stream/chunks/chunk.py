@@ -11,11 +11,12 @@ from urllib.parse import quote
 
 from ebmc_core.errors import EbmcError
 from ebmc_core.modality import Modality
-from stream.kafka.message import CE_VERSION, Headers
+from stream.kafka.message import CE_VERSION, Headers, rfc3339
 
 SCHEMA = "ebmc.chunk/1"
 CE_TYPE = ("ce_type", b"ebmc.chunk")
 LONGEST = 60.0  # seconds that a chunk may last
+LARGEST = 8 * 1024 * 1024  # bytes of its media
 
 
 class ChunkError(EbmcError):
@@ -71,6 +72,10 @@ class Chunk:
             ("ce_source", f"/ebmc/{quote(self.stream, safe='')}/{quote(self.run, safe='')}".encode()),
             CE_TYPE,
         )
+
+    def dated(self, milliseconds: int) -> Headers:
+        """The headers, with the moment (Unix milliseconds) when it was cut."""
+        return (*self.headers, ("ce_time", rfc3339(milliseconds)))
 
 
 def chunk_from(key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> Chunk:

@@ -11,18 +11,24 @@ import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
-from aiokafka.errors import CommitFailedError, IllegalStateError, RequestTimedOutError
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalStateError,
+    MessageSizeTooLargeError,
+    RecordListTooLargeError,
+    RequestTimedOutError,
+)
 from aiokafka.structs import OffsetAndMetadata
 
 from stream.channel import Channel
-from stream.chunks.chunk import ChunkError
+from stream.chunks.chunk import LARGEST, ChunkError
 from stream.chunks.lane import Counts, Lane, Outlets
 from stream.chunks.letters import dead_letter_topic, given_up
 from stream.chunks.progress import Commit, commit_from
@@ -43,7 +49,8 @@ COMMIT = 0.5  # seconds between two commits
 SESSION = 10.0  # seconds after which the group gives the partitions of a silent worker to others
 BEAT = 0.5  # seconds
 SETTLE = 5.0  # seconds that the end of a shift waits for acknowledgements
-LARGEST = 64 * 1024 * 1024  # bytes that are fetched of a partition at once
+FETCH = 64 * 1024 * 1024  # bytes that are fetched of a partition at once
+LETTER = 64 * 1024  # bytes by which a dead letter may be larger than its chunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +87,16 @@ class Shift(Unopened, ConsumerRebalanceListener):
         """Until `stop` is set. Raises what the shift failed with."""
         async with self._stack:
             letters = Address(self.duty.brokers, dead_letter_topic(self.duty.chunks))
-            self._letters = await self._stack.enter_async_context(opened(letters, self.kafka, ALONE))
+            large = self.kafka.model_copy(update={"max_message_bytes": LARGEST + LETTER, "compression": "none"})
+            # an idempotent producer takes nothing more after a record that was refused
+            self._letters = await self._stack.enter_async_context(
+                opened(letters, large.model_copy(update={"idempotent": False}), ALONE)
+            )
             if not self.duty.transactions:
                 self._link = await self._stack.enter_async_context(opened(self._out, self.kafka))
             arguments: dict[str, Any] = client_arguments(self.kafka)
             arguments |= {"bootstrap_servers": list(self.duty.brokers), "client_id": "ebmc-worker"}
-            await ensure_topic(Address(self.duty.brokers, self.duty.chunks), self.kafka, arguments)
+            await ensure_topic(Address(self.duty.brokers, self.duty.chunks), large, arguments)
             self._admin = AIOKafkaAdminClient(**arguments)
             self._stack.push_async_callback(self._admin.close)
             await self._admin.start()
@@ -96,7 +107,7 @@ class Shift(Unopened, ConsumerRebalanceListener):
                 isolation_level="read_committed",
                 session_timeout_ms=round(SESSION * 1000),
                 heartbeat_interval_ms=round(SESSION * 200),
-                max_partition_fetch_bytes=LARGEST,
+                max_partition_fetch_bytes=FETCH,
                 partition_assignment_strategy=(StickyPartitionAssignor,),
                 metadata_max_age_ms=30_000,
                 **arguments,
@@ -259,7 +270,12 @@ class Shift(Unopened, ConsumerRebalanceListener):
 
     async def _refuse(self, record: Any, error: ChunkError) -> None:
         letter = given_up(record, error, time.time())
-        await (await self._letters.send_record(letter.key, letter.value, letter.headers))
+        try:
+            await (await self._letters.send_record(letter.key, letter.value, letter.headers))
+        except (MessageSizeTooLargeError, RecordListTooLargeError):
+            words = f"{letter.words}; its {len(letter.value or b'')} bytes are too large for the dead letter topic"
+            letter = replace(letter, value=b"", words=words)
+            await (await self._letters.send_record(letter.key, letter.value, letter.headers))
         log.warning("%s, partition %d, offset %d: %s", record.topic, record.partition, record.offset, error)
 
     def _fail(self, error: BaseException) -> None:

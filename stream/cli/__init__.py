@@ -13,6 +13,7 @@ from stream.cli.dlq import dlq_app
 from stream.cli.doctor import doctor_command
 from stream.cli.engine import engine_app
 from stream.cli.evaluation import evaluate_command
+from stream.cli.ingest import ingest_command
 from stream.cli.models import models_app
 from stream.cli.run import run_command
 from stream.cli.training import train_command
@@ -26,6 +27,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command("run")(run_command)
+app.command("ingest")(ingest_command)
 app.command("worker")(worker_command)
 app.command("doctor")(doctor_command)
 app.command("train")(train_command)
@@ -42,7 +44,7 @@ def root(
     context: typer.Context, show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
 ) -> None:
     """Options that belong to no verb."""
-    if context.invoked_subcommand not in ("run", "worker"):  # it has options of its own for what it logs
+    if context.invoked_subcommand not in ("run", "worker", "ingest"):  # it has options of its own for what it logs
         logging.basicConfig(format="%(name)s: %(message)s", level=logging.WARNING)
     if show:
         typer.echo(f"ebmc-stream {version('ebmc-stream')}")

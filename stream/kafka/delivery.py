@@ -35,7 +35,7 @@ class Delivery:
         self._broken: BaseException | None = None  # why the link must be given up
         self._heard = self._since = time.monotonic()  # last heard (or nothing to hear); link open, or lost, since
         self._one_by_one = 0  # so many more events go one in a batch, to find the one that is refused
-        self._changed, self._tried = asyncio.Event(), asyncio.Event()
+        self._changed, self._tried, self._moved = asyncio.Event(), asyncio.Event(), asyncio.Event()
         self._ending = False
         self._unusable: SinkError | None = None
 
@@ -45,6 +45,11 @@ class Delivery:
             self._heard = time.monotonic()
         self._backlog.put(message)
         self._changed.set()
+
+    async def moved(self) -> None:
+        """Wait until something was acknowledged, or a moment has passed."""
+        self._moved.clear()
+        await self._moved.wait()
 
     async def unusable(self) -> SinkError | None:
         """Wait for the first try to connect; the error that no waiting will mend, if there is one."""
@@ -137,6 +142,7 @@ class Delivery:
     def _settle(self, place: int) -> None:
         self._backlog.settle(place)
         self._changed.set()
+        self._moved.set()
         if self._one_by_one:
             self._one_by_one -= 1
             if not self._one_by_one:
@@ -163,6 +169,7 @@ class Delivery:
                 self._broken = RequestTimedOutError()
             report.waiting(backlog.waiting)
             self._changed.set()
+            self._moved.set()
 
     def _over(self) -> bool:
         return self._ending and not self._backlog.waiting

@@ -52,7 +52,7 @@ def message_from(event: SentimentEvent, run: str, now: float, encoding: Encoding
         ("ce_id", event_id.encode()),
         source,
         CE_TYPE,
-        ("ce_time", _rfc3339(milliseconds)),
+        ("ce_time", rfc3339(milliseconds)),
     )
     return Message(key, encoding.encode(event.as_dict()), headers, milliseconds)
 
@@ -73,6 +73,7 @@ def _digest(run: str, name: str) -> str:
 
 
 @lru_cache(maxsize=16)
-def _rfc3339(milliseconds: int) -> bytes:
+def rfc3339(milliseconds: int) -> bytes:
+    """A moment (Unix milliseconds) as CloudEvents has it."""
     seconds, rest = divmod(milliseconds, 1000)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{rest:03d}Z".encode()

@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS waiting (
   seq INTEGER PRIMARY KEY, key BLOB NOT NULL, value BLOB NOT NULL, headers TEXT NOT NULL,
   timestamp_ms INTEGER NOT NULL, size INTEGER NOT NULL)
 """
+PORTION = 32 * 1024 * 1024  # bytes that are read at once
 Row = tuple[int, Message]  # a message with its place in the order
 Dropped = Counter[tuple[str, str]]  # by stream and reason
 
@@ -66,11 +67,16 @@ class Spill:
                 self.last = max(self.last, seq)
 
     def read(self, after: int, most: int) -> list[Row]:
-        """Up to `most` messages in order, those behind the place `after`."""
+        """Up to `most` messages in order, those behind the place `after`; no more once they are `PORTION` bytes."""
         wanted = "SELECT seq, key, value, headers, timestamp_ms FROM waiting WHERE seq > ? ORDER BY seq LIMIT ?"
         with self._lock:
-            found = self._file.execute(wanted, (after, most)).fetchall()
-        return [(seq, Message(key, value, _headers(headers), at)) for seq, key, value, headers, at in found]
+            found, held = list[Row](), 0
+            for seq, key, value, headers, at in self._file.execute(wanted, (after, most)):
+                found.append((seq, Message(key, value, _headers(headers), at)))
+                held += len(value)
+                if held >= PORTION:
+                    break
+        return found
 
     def delete(self, rows: Sequence[Row]) -> None:
         """Forget messages that are here."""

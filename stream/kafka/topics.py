@@ -10,6 +10,8 @@ from stream.kafka.address import Address
 from stream.kafka.options import KafkaSettings
 
 CLUSTERS_CHOICE = -1  # copies of a topic, left to the brokers
+BROKERS_CHOICE = 1_000_000  # bytes; a message that large needs no setting of the topic
+ROOM = 64 * 1024  # bytes for key and headers
 
 
 async def ensure_topic(address: Address, settings: KafkaSettings, arguments: dict[str, Any]) -> None:
@@ -37,7 +39,9 @@ async def _create(admin: AIOKafkaAdminClient, address: Address, settings: KafkaS
         )
     # with an empty list of assignments, and only then, the library lets us leave the number of copies to the cluster
     assigned = {} if settings.replication == CLUSTERS_CHOICE else None
-    topic = NewTopic(address.topic, settings.partitions, settings.replication, assigned)
+    larger = {"max.message.bytes": str(settings.max_message_bytes + ROOM)}
+    configs = larger if settings.max_message_bytes > BROKERS_CHOICE else None
+    topic = NewTopic(address.topic, settings.partitions, settings.replication, assigned, configs)
     answer: Any = await admin.create_topics([topic])
     error = for_code(answer.topic_errors[0][1])
     if error not in (NoError, TopicAlreadyExistsError):
