@@ -7,6 +7,7 @@ import random
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from stream.front_ends import load_front_ends
 from stream.records import Frame
 from stream.settings import load_settings
 from stream.sources.file import FileSource
+from tests.chunks.poison import poison
 from tests.kafka.broker import Broker
 from tests.kafka.reading import first_times
 from tests.kafka.working import (
@@ -30,12 +32,13 @@ from tests.kafka.working import (
     looped,
     make_topics,
     send,
+    send_raw,
     wait_for_windows,
 )
 from tests.stream.feeds import play
 
 STREAMS, WORKERS = 4, 3
-SECONDS = int(os.environ.get("EBMC_TEST_CHAOS_SECONDS", "45"))  # of each stream; workers are killed all along
+SECONDS = int(os.environ.get("EBMC_TEST_CHAOS_SECONDS", "24"))  # of each stream; workers are killed all along
 GRACE = 90.0  # seconds for what is left at the end
 ALONE = dict[str, list[dict[str, Any]]]
 
@@ -80,6 +83,7 @@ def compare(found: ALONE, alone: ALONE) -> None:
         assert sorted(apart)[len(apart) // 2] < 0.05, stream
 
 
+@pytest.mark.timeout(900)
 def test_workers_are_killed_all_the_time(
     broker: Broker, topic: str, tmp_path: Path, films: dict[str, list[Frame]], alone: ALONE
 ) -> None:
@@ -146,6 +150,32 @@ def test_in_transactions_each_window_comes_once(
     assert second.stop() == 130
     found = asyncio.run(committed(broker.bootstrap, events))
     assert [json.loads(value)["window"]["index"] for value in found] == list(range(len(alone["cam-0"])))
+
+
+def test_poison_stops_no_worker_and_is_all_among_the_dead_letters(
+    broker: Broker, topic: str, tmp_path: Path, frames: Sequence[Frame]
+) -> None:
+    """A hundred kinds of it between the chunks of a stream, which loses nothing."""
+    events = f"{topic}-events"
+    asyncio.run(make_topics(broker.bootstrap, topic, events, partitions=1))
+    chunks = cut(looped(frames, 8.0), "cam-0")
+    spoiled = poison(replace(chunks[3], stream="bad"))
+    asyncio.run(send(broker.bootstrap, topic, chunks[:4]))
+    asyncio.run(send_raw(broker.bootstrap, topic, spoiled))
+    asyncio.run(send(broker.bootstrap, topic, chunks[4:]))
+    worker = WorkerProcess(broker.bootstrap, topic, events, tmp_path / "worker.log")
+    try:
+        found = wait_for_windows(broker.bootstrap, events, 10, GRACE)
+        deadline = time.monotonic() + GRACE
+        while len(dead := letters(broker.bootstrap, topic)) < len(spoiled) and time.monotonic() < deadline:
+            time.sleep(0.5)
+        assert worker.process.poll() is None
+    finally:
+        worker.kill()
+    assert [event["window"]["index"] for event in events_of(found)["cam-0"]] == list(range(9))
+    offsets = [dict(letter.headers)["dlq_offset"] for letter in dead]
+    assert sorted(offsets) == sorted(str(4 + n).encode() for n in range(len(spoiled)))
+    assert sorted(letter.value or b"" for letter in dead) == sorted(value or b"" for _, _, value, _ in spoiled)
 
 
 async def committed(bootstrap: str, topic: str) -> list[bytes]:

@@ -59,20 +59,32 @@ async def make_topics(bootstrap: str, *topics: str, partitions: int = 4) -> None
 
 
 async def send(bootstrap: str, topic: str, chunks: Iterable[Chunk], pace: float = 0.0, spread: bool = True) -> None:
-    """Chunks in the order given; the streams are spread over the partitions. pace: seconds between two rounds."""
+    """Chunks in the order given; the streams are spread over the partitions. pace: seconds from one
+    chunk of a stream to the next."""
     producer = AIOKafkaProducer(bootstrap_servers=bootstrap, max_request_size=2**24)
     await producer.start()
     try:
         places: dict[str, int] = {}
         count = len(await producer.partitions_for(topic))
-        sequence = 0
+        begin = time.monotonic()
         for chunk in chunks:
-            if chunk.sequence != sequence and pace:
-                await asyncio.sleep(pace)
-            sequence = chunk.sequence
+            await asyncio.sleep(max(0.0, begin + pace * chunk.sequence - time.monotonic()))
             place = places.setdefault(chunk.stream, len(places) % count) if spread else None
             key = chunk.stream.encode()
             await producer.send_and_wait(topic, chunk.media, key, place, headers=list(chunk.headers))
+    finally:
+        await producer.stop()
+
+
+async def send_raw(
+    bootstrap: str, topic: str, records: Iterable[tuple[str, bytes | None, bytes | None, list[tuple[str, bytes]]]]
+) -> None:
+    """Any records, to the first partition."""
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, max_request_size=2**24)
+    await producer.start()
+    try:
+        for _, key, value, headers in records:
+            await producer.send_and_wait(topic, value, key, 0, headers=headers)
     finally:
         await producer.stop()
 
