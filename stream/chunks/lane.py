@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
+from itertools import count
 from typing import Any
 
 from stream.channel import Channel, Closed
@@ -19,6 +20,7 @@ from stream.settings import Settings
 from stream.sources.source import Source
 
 log = logging.getLogger(__name__)
+NUMBERS = count(1)
 REACH = 4.0  # seconds before a window from which a worker that takes over reads on: speech that reaches into it
 
 
@@ -137,7 +139,9 @@ class Lane:
     async def _begin(self, chunk: Chunk, before: StreamRun | None) -> StreamRun:
         """A run of a stream whose first chunk this is, here. before: the same run, which was taken to be over."""
         key = name_of(chunk.stream, chunk.run)
-        name = f"{chunk.stream}@{key}" + (f"-{chunk.sequence}" if before else "")
+        name = (
+            f"{chunk.stream}@{next(NUMBERS)}"  # never again: what an abandoned one still gives must not pass for ours
+        )
         written = self.progress.written(key)
         if written != NONE:
             self._counts.taken_over += 1

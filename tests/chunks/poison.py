@@ -6,6 +6,7 @@ import struct
 import zipfile
 import zlib
 from dataclasses import replace
+from itertools import count
 
 from stream.chunks.chunk import Chunk
 
@@ -24,10 +25,11 @@ PLAYLISTS = {
 
 def poison(good: Chunk) -> list[Poison]:
     """Name, key, value and headers of records that no worker can use; `good` is what they are made of."""
+    numbers = count(good.sequence)
     key, headers, dice = good.stream.encode(), list(good.headers), random.Random(7)
 
     def with_media(name: str, media: bytes) -> Poison:
-        return name, key, media, headers
+        return name, key, media, list(replace(good, sequence=next(numbers)).headers)  # the same again would be a repeat
 
     def with_header(name: str, value: bytes | None) -> Poison:
         kept = [(each, old) for each, old in headers if each != name]
