@@ -139,9 +139,7 @@ class Lane:
     async def _begin(self, chunk: Chunk, before: StreamRun | None) -> StreamRun:
         """A run of a stream whose first chunk this is, here. before: the same run, which was taken to be over."""
         key = name_of(chunk.stream, chunk.run)
-        name = (
-            f"{chunk.stream}@{next(NUMBERS)}"  # never again: what an abandoned one still gives must not pass for ours
-        )
+        name = f"{chunk.stream}@{next(NUMBERS)}"  # never used twice: an abandoned one may still give
         written = self.progress.written(key)
         if written != NONE:
             self._counts.taken_over += 1

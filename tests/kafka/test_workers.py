@@ -38,7 +38,7 @@ from tests.kafka.working import (
 from tests.stream.feeds import play
 
 STREAMS, WORKERS = 4, 3
-SECONDS = int(os.environ.get("EBMC_TEST_CHAOS_SECONDS", "24"))  # of each stream; workers are killed all along
+SECONDS = int(os.environ.get("EBMC_TEST_CHAOS_SECONDS", "20"))  # of each stream; workers are killed all along
 GRACE = 90.0  # seconds for what is left at the end
 ALONE = dict[str, list[dict[str, Any]]]
 
