@@ -2,6 +2,9 @@
 
 import logging
 import os
+import sys
+import threading
+from contextlib import suppress
 from importlib.metadata import version
 from typing import Annotated
 
@@ -18,6 +21,8 @@ from stream.cli.models import models_app
 from stream.cli.run import run_command
 from stream.cli.training import train_command
 from stream.cli.worker import worker_command
+
+READING = ("read-", "decode-")  # names of threads that read sources
 
 app = typer.Typer(
     name="ebmc",
@@ -56,4 +61,20 @@ def main() -> None:
     # the C++ libraries below write their own chatter over the table, and their thread pools fight for the cores
     os.environ.setdefault("GLOG_minloglevel", "3")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    app()
+    try:
+        app()
+    except SystemExit as end:
+        _leave(end.code)
+        raise
+
+
+def _leave(code: object) -> None:
+    """Threads that hang in a read are left behind. Python takes itself down under them at its end, and they crash.
+
+    So where there are any, the process ends here, with everything closed and written.
+    """
+    if any(thread.daemon and thread.name.startswith(READING) for thread in threading.enumerate()):
+        for out in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                out.flush()
+        os._exit(code if isinstance(code, int) else int(code is not None))

@@ -1,6 +1,7 @@
 """Dead letters on a real broker: what is written comes back, is listed whatever it is, and goes back to its topic."""
 
 import asyncio
+import gc
 import json
 import os
 import signal
@@ -308,6 +309,8 @@ def test_a_replay_that_is_broken_off_remembers_what_was_acknowledged(
     assert sorted(set(numbers)) == list(range(count))
 
 
+# the library leaves a connection behind that it was opening when the broker stood still
+@pytest.mark.filterwarnings("ignore:Unclosed AIOKafkaConnection:ResourceWarning")
 def test_brokers_that_hang_are_one_line(
     real: ApacheKafka, topic: str, dlq: Callable[..., Result], options: Callable[..., KafkaSettings]
 ) -> None:
@@ -323,6 +326,7 @@ def test_brokers_that_hang_are_one_line(
     try:
         with pytest.raises(SourceError, match="do not answer"):
             asyncio.run(scenario())
+        gc.collect()  # here, and not in a test that comes later
     finally:
         real.resume()
     assert len(rows(dlq("list", "--json"))) == 1

@@ -38,7 +38,7 @@ from tests.kafka.working import (
 from tests.stream.feeds import play
 
 STREAMS, WORKERS = 4, 3
-SECONDS = int(os.environ.get("EBMC_TEST_CHAOS_SECONDS", "20"))  # of each stream; workers are killed all along
+SECONDS = int(os.environ.get("EBMC_TEST_CHAOS_SECONDS", "16"))  # of each stream; workers are killed all along
 GRACE = 90.0  # seconds for what is left at the end
 ALONE = dict[str, list[dict[str, Any]]]
 
@@ -140,11 +140,11 @@ def test_in_transactions_each_window_comes_once(
     events = f"{topic}-events"
     asyncio.run(make_topics(broker.bootstrap, topic, events))
     chunks = cut(films["cam-0"], "cam-0")
-    asyncio.run(send(broker.bootstrap, topic, chunks[:20]))
+    asyncio.run(send(broker.bootstrap, topic, chunks[:10]))
     first = WorkerProcess(broker.bootstrap, topic, events, tmp_path / "first.log", "--transactions")
-    wait_for_windows(broker.bootstrap, events, 12, GRACE)
+    wait_for_windows(broker.bootstrap, events, 6, GRACE)
     first.kill()
-    asyncio.run(send(broker.bootstrap, topic, chunks[20:]))
+    asyncio.run(send(broker.bootstrap, topic, chunks[10:]))
     second = WorkerProcess(broker.bootstrap, topic, events, tmp_path / "second.log", "--transactions")
     wait_for_windows(broker.bootstrap, events, len(alone["cam-0"]), GRACE)
     assert second.stop() == 130
