@@ -24,6 +24,7 @@ from stream.sources.file import open_media
 GROUP = 2.0  # seconds from key frame to key frame, at most: chunks must be short
 PREROLL = 0.2  # seconds of sound before a chunk
 JUMP = 5.0  # seconds; a longer step between timestamps is not simply a pause
+EARLY = 1.0  # seconds
 SAME = 1e-6
 
 
@@ -68,6 +69,10 @@ def _planned(container: InputContainer, length: float) -> Plan | None:
             newest = max(newest, event)
     except FFmpegError:
         return None
+    if container.duration and end < container.duration / av.time_base - EARLY:
+        return None  # it is cut off: whoever reads it frame by frame says so
+    if sound is not None and sound.codec_context.name.startswith("mp3") and "mov" in container.format.name:
+        return None  # most of these packets do not come back out of NUT
     if picture is None:
         keys = [n * length for n in range(int(end / length) + 1)]
     elif not keys or max(b - a for a, b in zip(keys, [*keys[1:], newest], strict=True)) > GROUP or keys[0] > GROUP:

@@ -13,6 +13,7 @@ from stream.chunks.chunk import Chunk
 from stream.chunks.encoding import encoded
 from stream.records import AudioFrame, Frame
 
+ROUNDING = 0.0005  # seconds; a frame that is so near to the next chunk is in it, as who reads the chunks has it
 SAME = 0.001  # seconds; the end of the last chunk is just after its last picture
 
 
@@ -39,7 +40,7 @@ class Cutter:
         """Take the next frame; returns the chunks that are complete, in order."""
         kind = Modality.AUDIO if isinstance(frame, AudioFrame) else Modality.VIDEO
         self._seen[kind] = max(self._seen.get(kind, 0.0), frame.end)
-        number = math.floor(frame.pts / self.length + 1e-9)
+        number = math.floor((frame.pts + ROUNDING) / self.length)
         if number < self._next:
             self.late += 1
             return []

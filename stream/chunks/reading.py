@@ -11,7 +11,7 @@ from av.video.frame import VideoFrame as DecodedVideo
 
 from ebmc_core.modality import Modality
 from stream.chunks.chunk import Chunk, ChunkError
-from stream.records import AudioFrame, Frame
+from stream.records import AudioFrame, Frame, VideoFrame
 from stream.sources.converting import PictureConverter, SoundConverter
 from stream.sources.decoding import picture_stream, reason
 from stream.sources.recording import CHUNK
@@ -19,6 +19,7 @@ from stream.sources.recording import CHUNK
 # formats that hold their media themselves: a playlist could have other files and addresses opened
 FORMATS = "nut,matroska,webm,mov,mp4,m4a,3gp,mpegts,mpeg,avi,flv,ogg,wav,flac,mp3,aac"
 PIXELS = 4096 * 4096  # of a picture
+HELD = 512 * 1024 * 1024  # bytes of the pictures of a chunk, decoded
 RATE = 240  # pictures a second; more is no camera
 SPEED = 384_000  # samples a second and channel; more is no microphone
 SPARE = 2.0  # seconds of preroll that a chunk may have
@@ -54,6 +55,9 @@ class ChunkReader:
 
     def _decoded(self, chunk: Chunk, container: InputContainer) -> Iterator[Frame]:
         picture, sound = picture_stream(container), next(iter(container.streams.audio), None)
+        for stream in (picture, sound):
+            if stream is not None and getattr(stream, "codec_context", None) is None:
+                raise ChunkError("codec", "there is no decoder for its media")
         if picture is not None and picture.codec_context.width * picture.codec_context.height > PIXELS:
             raise ChunkError("size", f"its pictures are too large ({picture.width}x{picture.height})")
         streams = [stream for stream in (picture, sound) if stream is not None]
@@ -61,7 +65,7 @@ class ChunkReader:
             raise ChunkError("media", "its media has neither sound nor pictures")
         seconds = chunk.end - chunk.start + SPARE
         budget = {Modality.VIDEO: seconds * RATE, Modality.AUDIO: seconds * SPEED}
-        decoded = 0
+        decoded = held = 0
         for packet in container.demux(streams):
             try:
                 found = packet.decode()
@@ -78,7 +82,11 @@ class ChunkReader:
                 if min(budget.values()) < 0:
                     raise ChunkError("size", f"it holds far more than its {chunk.end - chunk.start:.1f} s")
                 if isinstance(frame, DecodedAudio | DecodedVideo):
-                    yield from self._placed(chunk, frame)
+                    for placed in self._placed(chunk, frame):
+                        held += placed.image.nbytes if isinstance(placed, VideoFrame) else 0
+                        if held > HELD:
+                            raise ChunkError("size", "its pictures need too much memory")
+                        yield placed
         if not decoded:
             raise ChunkError("media", "nothing of its media can be decoded")
 
