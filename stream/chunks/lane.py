@@ -1,7 +1,6 @@
 """One partition in a worker's hands: its chunks into the pipeline, its windows onto the topic, its progress."""
 
 import asyncio
-import logging
 import math
 import time
 from collections.abc import Awaitable, Callable
@@ -19,7 +18,6 @@ from stream.kafka.message import message_from
 from stream.settings import Settings
 from stream.sources.source import Source
 
-log = logging.getLogger(__name__)
 NUMBERS = count(1)
 REACH = 4.0  # seconds before a window from which a worker that takes over reads on: speech that reaches into it
 

@@ -137,9 +137,10 @@ class Shift(Unopened, ConsumerRebalanceListener):
 
     async def send(self, event: SentimentEvent) -> None:
         """The pipeline's events; those of partitions that were revoked are dropped."""
-        for lane in self.lanes.values():
-            if stream := lane.runs.get(event.window.stream):
-                await lane.write(stream, event)
+        name = event.window.stream
+        lane = next((lane for lane in self.lanes.values() if name in lane.runs), None)
+        if lane:
+            await lane.write(lane.runs[name], event)
 
     # the library awaits what these give, though its types say that they give nothing
     async def on_partitions_revoked(  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -226,23 +227,24 @@ class Shift(Unopened, ConsumerRebalanceListener):
 
     async def _commit_now(self) -> None:
         mine = self._consumer.assignment()
-        fresh = {place: lane.progress.commit() for place, lane in self.lanes.items() if place in mine}
-        fresh = {place: commit for place, commit in fresh.items() if commit != self.lanes[place].committed}
+        lanes = {place: lane for place, lane in self.lanes.items() if place in mine}  # they may change while we wait
+        fresh = {place: lane.progress.commit() for place, lane in lanes.items()}
+        fresh = {place: commit for place, commit in fresh.items() if commit != lanes[place].committed}
         if not fresh:
             return
         try:
             if self.duty.transactions:
-                for place, commit in fresh.items():
-                    await self._commit_transaction(place, commit)
+                for place in fresh:
+                    fresh[place] = await self._commit_transaction(place, lanes[place])
             else:
                 await self._consumer.commit({p: OffsetAndMetadata(c.offset, c.metadata) for p, c in fresh.items()})
         except (CommitFailedError, IllegalStateError):
             return  # another has the partitions now; `_share_out` will see it
         for place, commit in fresh.items():
-            self.lanes[place].committed = commit
+            lanes[place].committed = commit
 
-    async def _commit_transaction(self, place: TopicPartition, commit: Commit) -> None:
-        lane = self.lanes[place]
+    async def _commit_transaction(self, place: TopicPartition, lane: Lane) -> Commit:
+        """Commit what was written with the offsets that belong to it; returns what was committed."""
         async with lane.writing:
             await lane.settled()
             commit = lane.progress.commit()
@@ -250,11 +252,12 @@ class Shift(Unopened, ConsumerRebalanceListener):
             await lane.link.producer.send_offsets_to_transaction(offsets, self.duty.group)
             await lane.link.producer.commit_transaction()
             await lane.link.producer.begin_transaction()
+        return commit
 
     async def _settle(self) -> None:
         """The end of a shift that went well."""
         async with asyncio.timeout(SETTLE):
-            for lane in self.lanes.values():
+            for lane in list(self.lanes.values()):  # they may change while we wait
                 await lane.settled()
             await self._commit()
 
