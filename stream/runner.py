@@ -1,10 +1,9 @@
 """One run from the outside: load, open sinks, run, drain, say how it went."""
 
 import asyncio
-import signal
 import time
 from collections.abc import Callable, Generator, Sequence
-from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
+from contextlib import AsyncExitStack, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from stream.clock import WallClock
 from stream.errors import INTERRUPTED
 from stream.front_ends import FrontEnds, load_front_ends
 from stream.health import Address, Health, serving
+from stream.interrupting import interruptible
 from stream.metrics import Metrics
 from stream.pipeline import Run, run
 from stream.recording import Recorder
@@ -106,22 +106,16 @@ async def _run(sources: Sequence[Source], this: Run, report: Callable[[str], Non
 @contextmanager
 def _interruptible(this: Run, report: Callable[[str], None]) -> Generator[None]:
     """The first Ctrl-C ends the sources and lets what is open become events; a second one, or a deadline, drops it."""
-    loop, pipeline = asyncio.get_running_loop(), asyncio.current_task()
     deadlines: list[asyncio.TimerHandle] = []
 
-    def interrupt() -> None:
-        if this.stop.is_set() and pipeline:
-            pipeline.cancel()
-        elif pipeline:
-            report("stopping: finishing the windows that are open (Ctrl-C again to drop them)")
-            deadlines.append(loop.call_later(this.settings.drain, pipeline.cancel))
-        this.stop.set()
+    def asked(pipeline: asyncio.Task[object] | None) -> None:
+        report("stopping: finishing the windows that are open (Ctrl-C again to drop them)")
+        if pipeline:
+            deadlines.append(asyncio.get_running_loop().call_later(this.settings.drain, pipeline.cancel))
 
-    with suppress(NotImplementedError):  # Windows has no signal handlers on the loop
-        loop.add_signal_handler(signal.SIGINT, interrupt)
-        loop.add_signal_handler(signal.SIGTERM, interrupt)
     try:
-        yield
+        with interruptible(this.stop, asked):
+            yield
     finally:
         for deadline in deadlines:
             deadline.cancel()

@@ -103,6 +103,8 @@ def chunk_from(key: bytes | None, value: bytes | None, headers: Iterable[tuple[s
         raise ChunkError("headers", f"not a chunk: its headers are not right ({error})") from error
     if not (stream and run and chunk.sequence >= 0 and kinds <= {Modality.AUDIO, Modality.VIDEO}):
         raise ChunkError("headers", "not a chunk: it names no stream, no run or no kind of media")
+    if chunk.origin is not None and not math.isfinite(chunk.origin):
+        raise ChunkError("headers", "not a chunk: its origin is no time")
     # a comparison with what is not a number is false
     if not (0.0 <= chunk.start <= chunk.end < math.inf and chunk.end - chunk.start <= LONGEST):
         raise ChunkError("headers", f"not a chunk: it cannot last from {chunk.start} to {chunk.end} s")

@@ -4,11 +4,10 @@ What the brokers do not take for a while is kept on disk, in order; a source tha
 """
 
 import asyncio
-import signal
 import time
 import uuid
-from collections.abc import AsyncGenerator, Callable, Generator, Iterator
-from contextlib import AsyncExitStack, aclosing, contextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass, field, replace
 
 from stream.chunks.chunk import LARGEST, Chunk
@@ -16,17 +15,18 @@ from stream.chunks.copying import copied
 from stream.chunks.cutting import Cutter
 from stream.clock import WallClock
 from stream.errors import INTERRUPTED, SourceError
+from stream.interrupting import interruptible
 from stream.kafka.address import Address
 from stream.kafka.backlog import Backlog
 from stream.kafka.delivery import Delivery
 from stream.kafka.library import quiet, require
 from stream.kafka.message import Message
-from stream.kafka.options import KafkaSettings
 from stream.kafka.report import Report
 from stream.kafka.spill import open_spill
 from stream.records import AudioFrame, VideoFrame
 from stream.settings import Settings
 from stream.sources.file import FileSource
+from stream.sources.replay import ReplaySource
 from stream.sources.source import Media, Source
 
 MEBIBYTE = 1024 * 1024
@@ -68,6 +68,8 @@ class Ingest:
 def ingest(this: Ingest, report: Callable[[str], None]) -> None:
     """Run it to its end. Raises `EbmcError` when it cannot begin."""
     require()
+    if isinstance(this.source, ReplaySource):
+        raise SourceError("replay: is a recorded session, which ebmc run plays again; ebmc ingest takes media")
     asyncio.run(_ingest(this, report))
 
 
@@ -78,7 +80,8 @@ async def _ingest(this: Ingest, report: Callable[[str], None]) -> None:
     run = kafka.run or uuid.uuid4().hex
     async with AsyncExitStack() as stack:
         stack.enter_context(quiet())
-        stack.enter_context(_interruptible(this, report))
+        stop_said = "stopping: sending what is cut (Ctrl-C again to leave it)"
+        stack.enter_context(interruptible(this.stop, lambda _: report(stop_said)))
         spill = open_spill(kafka.spill, this.address, kafka.spill_mib * MEBIBYTE, kafka.spill_age)
         told = Report(this.address)
         backlog = Backlog(spill, kafka.memory, told.dropped)
@@ -87,7 +90,7 @@ async def _ingest(this: Ingest, report: Callable[[str], None]) -> None:
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         delivering = tasks.create_task(delivery.run())
         stack.callback(delivering.cancel)
-        if unusable := await _tried(delivery, kafka):
+        if unusable := await delivery.unusable():
             raise unusable
         try:
             async with aclosing(_chunks(this, run)) as chunks:
@@ -182,32 +185,6 @@ async def _stoppable(clock: WallClock, moment: float, stop: asyncio.Event) -> No
             await stop.wait()
 
 
-async def _tried(delivery: Delivery, kafka: KafkaSettings) -> BaseException | None:
-    """What makes it useless to begin. Brokers that are only away do not: chunks wait for them."""
-    with suppress(TimeoutError):
-        async with asyncio.timeout(kafka.request_timeout):
-            return await delivery.unusable()
-    return None
-
-
 def _keep(this: Ingest, backlog: Backlog, told: Report) -> None:
     this.left = backlog.keep_rest()
     told.sum_up(this.left)
-
-
-@contextmanager
-def _interruptible(this: Ingest, report: Callable[[str], None]) -> Generator[None]:
-    """The first Ctrl-C ends the source and sends what is cut, a second one drops it."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-
-    def interrupt() -> None:
-        if this.stop.is_set() and task:
-            task.cancel()
-        else:
-            report("stopping: sending what is cut (Ctrl-C again to leave it)")
-        this.stop.set()
-
-    with suppress(NotImplementedError):  # Windows has no signal handlers on the loop
-        loop.add_signal_handler(signal.SIGINT, interrupt)
-        loop.add_signal_handler(signal.SIGTERM, interrupt)
-    yield

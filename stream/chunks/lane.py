@@ -1,6 +1,7 @@
 """One partition in a worker's hands: its chunks into the pipeline, its windows onto the topic, its progress."""
 
 import asyncio
+import logging
 import math
 import time
 from collections.abc import Awaitable, Callable
@@ -18,6 +19,7 @@ from stream.kafka.message import message_from
 from stream.settings import Settings
 from stream.sources.source import Source
 
+log = logging.getLogger(__name__)
 NUMBERS = count(1)
 REACH = 4.0  # seconds before a window from which a worker that takes over reads on: speech that reaches into it
 
@@ -141,6 +143,7 @@ class Lane:
         written = self.progress.written(key)
         if written != NONE:
             self._counts.taken_over += 1
+            log.info("%s: taken over after window %d", chunk.stream, written)
         settings = self._settings
         overlapping = max(0, math.floor((chunk.start - settings.window) / settings.hop) + 1)
         first = written + 1 if written != NONE else overlapping

@@ -3,10 +3,9 @@
 import asyncio
 import logging
 import random
-import signal
 import time
-from collections.abc import Callable, Generator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from engines.engine import Engine
@@ -17,6 +16,7 @@ from stream.clock import WallClock
 from stream.errors import SourceError
 from stream.front_ends import FrontEnds, load_front_ends
 from stream.health import Health, serving
+from stream.interrupting import interruptible
 from stream.kafka.faults import LOST, mend, told
 from stream.kafka.library import quiet, require
 from stream.metrics import Metrics
@@ -80,7 +80,8 @@ async def _shifts(crew: Crew, report: Callable[[str], None]) -> None:
         crew.health.loaded()
         report(f"working on {crew.duty.chunks} in the group {crew.duty.group}; Ctrl-C ends it")
 
-    with _stopping(stop, report):
+    said = "stopping: the others of the group go on from what is committed (Ctrl-C again to stop at once)"
+    with interruptible(stop, lambda _: report(said)):
         while not stop.is_set():
             begin = time.monotonic()
             kafka = crew.settings.kafka
@@ -114,20 +115,3 @@ async def _one(shift: Shift, stop: asyncio.Event) -> BaseException | None:
 
 def _first(error: BaseException) -> BaseException:
     return _first(error.exceptions[0]) if isinstance(error, BaseExceptionGroup) else error
-
-
-@contextmanager
-def _stopping(stop: asyncio.Event, report: Callable[[str], None]) -> Generator[None]:
-    """The first Ctrl-C leaves the group when what is on its way is written, a second one at once."""
-    loop, task = asyncio.get_running_loop(), asyncio.current_task()
-
-    def interrupt() -> None:
-        if stop.is_set() and task:
-            task.cancel()
-        report("stopping: the others of the group go on from what is committed (Ctrl-C again to stop at once)")
-        stop.set()
-
-    with suppress(NotImplementedError):  # Windows has no signal handlers on the loop
-        loop.add_signal_handler(signal.SIGINT, interrupt)
-        loop.add_signal_handler(signal.SIGTERM, interrupt)
-    yield

@@ -7,6 +7,7 @@ bounded: memory by count, disk by size and age. While it lasts, new events go to
 import asyncio
 import random
 import time
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -52,8 +53,13 @@ class Delivery:
         await self._moved.wait()
 
     async def unusable(self) -> SinkError | None:
-        """Wait for the first try to connect; the error that no waiting will mend, if there is one."""
-        await self._tried.wait()
+        """Wait for the first try to connect; the error that no waiting will mend, if there is one.
+
+        Brokers that are only away, or slow to answer, are none: what is put in waits for them.
+        """
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._settings.request_timeout):
+                await self._tried.wait()
         return self._unusable
 
     async def run(self) -> None:

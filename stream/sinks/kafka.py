@@ -3,7 +3,7 @@
 import asyncio
 import time
 import uuid
-from contextlib import AsyncExitStack, suppress
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
@@ -61,7 +61,7 @@ class KafkaSink:
             tasks = await opening.enter_async_context(asyncio.TaskGroup())
             self._delivering = tasks.create_task(self._delivery.run())
             opening.callback(self._delivering.cancel)
-            unusable = await self._tried(self._delivery)
+            unusable = await self._delivery.unusable()
             if not unusable:
                 self._resources = opening.pop_all()
         if unusable:
@@ -83,13 +83,6 @@ class KafkaSink:
         if not self._delivery:
             raise SinkError(f"{self._address}: is not open")
         self._delivery.put(message_from(event, self._run, time.time(), self._encoding))
-
-    async def _tried(self, delivery: Delivery) -> SinkError | None:
-        """The error that makes the run useless. Brokers that are only away do not: events wait for them."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(self._settings.request_timeout):
-                return await delivery.unusable()
-        return None
 
     def _open_backlog(self, stack: AsyncExitStack) -> Backlog:
         cap = self._settings.spill_mib * MEBIBYTE
