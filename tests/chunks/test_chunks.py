@@ -1,6 +1,6 @@
 """Media into chunks and back: nothing is lost at a seam, and what is no chunk is refused whatever it is."""
 
-import asyncio
+import io
 import itertools
 from collections.abc import Sequence
 from fractions import Fraction
@@ -16,18 +16,10 @@ from stream.chunks.copying import copied
 from stream.chunks.cutting import Cutter
 from stream.chunks.reading import ChunkReader
 from stream.records import AudioFrame, Frame, VideoFrame
-from stream.sources.file import FileSource
 from tests.chunks.poison import poison
+from tests.stream.feeds import frames_of
 
 BOTH = frozenset({Modality.AUDIO, Modality.VIDEO})
-
-
-def frames_of(path: Path) -> list[Frame]:
-    async def read() -> list[Frame]:
-        async with FileSource(str(path), 10).open() as media:
-            return [frame async for frame in media.frames]
-
-    return asyncio.run(read())
 
 
 @pytest.fixture(scope="module")
@@ -140,8 +132,6 @@ def test_media_that_holds_far_more_than_it_says_is_refused(chunks: list[Chunk]) 
 
 
 def _minutes() -> bytes:
-    import io
-
     out = io.BytesIO()
     with av.open(out, "w", format="wav") as container:
         stream = container.add_stream("pcm_s16le", rate=48_000, layout="mono")
@@ -151,3 +141,63 @@ def _minutes() -> bytes:
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     return out.getvalue()
+
+
+def test_media_that_nobody_can_decode_is_refused() -> None:
+    media = _pictures(64, 64, 10)
+    assert len(ChunkReader(10).frames(Chunk("cam-1", "run", 0, BOTH, 0.0, 1.0, media))) == 10
+    unknown = media.replace(b"V_MJPEG", b"V_XJPEG")
+    with pytest.raises(ChunkError, match="no decoder"):
+        ChunkReader(10).frames(Chunk("cam-1", "run", 0, BOTH, 0.0, 1.0, unknown))
+
+
+def test_pictures_that_would_fill_the_memory_are_refused() -> None:
+    small = Chunk("cam-1", "run", 0, BOTH, 0.0, 2.0, _pictures(4096, 4096, 20))
+    assert len(small.media) < 20e6
+    with pytest.raises(ChunkError, match="memory"):
+        ChunkReader(10).frames(small)
+
+
+def _pictures(width: int, height: int, count: int) -> bytes:
+    """Black pictures, ten a second, in Matroska."""
+    out = io.BytesIO()
+    with av.open(out, "w", format="matroska") as container:
+        stream = container.add_stream("mjpeg", rate=10)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuvj420p"
+        for _ in range(count):
+            frame = av.VideoFrame(width, height, "yuvj420p")
+            for plane in frame.planes:
+                plane.update(bytes(plane.buffer_size))
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("phase", [0.0996, 0.0998, 0.0001, 0.05])
+def test_frames_at_the_very_end_of_a_chunk_are_not_lost(phase: float) -> None:
+    tone = [AudioFrame(round(phase + n / 10, 6), np.full(1600, 0.1, np.float32)) for n in range(50)]
+    images = [VideoFrame(round(phase + n / 10, 6), np.zeros((16, 16, 3), np.uint8)) for n in range(50)]
+    cutter = Cutter("cam-1", "run", BOTH, 1.0, 5.0)
+    frames: list[Frame] = sorted([*tone, *images], key=lambda frame: frame.pts)
+    back = read([*(chunk for frame in frames for chunk in cutter.push(frame)), *cutter.finish()])
+    assert len(sound(back)) == len(sound(tone))
+    assert len(pictures(back)) == 50
+
+
+def test_a_file_that_is_cut_off_is_not_copied_as_if_it_were_whole(clip: Path, tmp_path: Path) -> None:
+    whole, short = tmp_path / "whole.mka", tmp_path / "short.mka"
+    with av.open(str(clip)) as source, av.open(str(whole), "w", format="matroska") as target:
+        voice = target.add_stream_from_template(source.streams.audio[0])
+        for packet in source.demux(source.streams.audio[0]):
+            if packet.size:
+                packet.stream = voice
+                target.mux(packet)
+    short.write_bytes(whole.read_bytes()[: whole.stat().st_size // 2])
+    assert copied(whole, "cam-1", "run", 1.0) is not None
+    assert copied(short, "cam-1", "run", 1.0) is None
+
+
+def test_an_origin_that_is_no_time_is_refused(chunks: list[Chunk]) -> None:
+    for wrong in (b"nan", b"inf", b"-inf"):
+        with pytest.raises(ChunkError, match="origin"):
+            chunk_from(b"cam-1", b"", [*chunks[0].headers, ("ebmc_origin", wrong)])

@@ -19,7 +19,6 @@ from stream.bench.listed import ListedSource
 from stream.front_ends import load_front_ends
 from stream.records import Frame
 from stream.settings import load_settings
-from stream.sources.file import FileSource
 from tests.chunks.poison import poison
 from tests.kafka.broker import Broker
 from tests.kafka.reading import first_times
@@ -35,7 +34,7 @@ from tests.kafka.working import (
     send_raw,
     wait_for_windows,
 )
-from tests.stream.feeds import play
+from tests.stream.feeds import frames_of, play
 
 STREAMS, WORKERS = 4, 3
 SECONDS = int(os.environ.get("EBMC_TEST_CHAOS_SECONDS", "16"))  # of each stream; workers are killed all along
@@ -45,11 +44,7 @@ ALONE = dict[str, list[dict[str, Any]]]
 
 @pytest.fixture(scope="module")
 def frames(clip: Path) -> Sequence[Frame]:
-    async def all_of_it() -> list[Frame]:
-        async with FileSource(str(clip), 10).open() as media:
-            return [frame async for frame in media.frames]
-
-    return asyncio.run(all_of_it())
+    return frames_of(clip)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +82,10 @@ def compare(found: ALONE, alone: ALONE) -> None:
 def test_workers_are_killed_all_the_time(
     broker: Broker, topic: str, tmp_path: Path, films: dict[str, list[Frame]], alone: ALONE
 ) -> None:
-    """Four streams on four partitions, three workers; one is killed, stopped or started every few seconds."""
+    """Four streams on four partitions, three workers.
+
+    First all are killed at once, when some windows are written; then one is killed or stopped every few seconds.
+    """
     events = f"{topic}-events"
     asyncio.run(make_topics(broker.bootstrap, topic, events))
     rounds = sorted((c for name, film in films.items() for c in cut(film, name)), key=lambda chunk: chunk.sequence)
@@ -100,6 +98,11 @@ def test_workers_are_killed_all_the_time(
     workers = [start(number) for number in range(WORKERS)]
     sending.start()
     try:
+        wait_for_windows(broker.bootstrap, events, 8, GRACE)
+        time.sleep(1.0)  # until that is committed
+        for worker in workers:
+            worker.kill()
+        workers = [start(number) for number in range(WORKERS)]
         while sending.is_alive():
             time.sleep(dice.uniform(4, 8))
             number = dice.randrange(WORKERS)
@@ -116,6 +119,7 @@ def test_workers_are_killed_all_the_time(
     compare(events_of(found), alone)
     assert first_times(found) == {name: list(range(len(each))) for name, each in alone.items()}
     assert not letters(broker.bootstrap, topic)
+    assert any("taken over after window" in log.read_text() for log in tmp_path.glob("worker-*.log"))
 
 
 def test_a_worker_left_in_peace_gives_the_events_of_one_machine(
@@ -148,6 +152,7 @@ def test_in_transactions_each_window_comes_once(
     second = WorkerProcess(broker.bootstrap, topic, events, tmp_path / "second.log", "--transactions")
     wait_for_windows(broker.bootstrap, events, len(alone["cam-0"]), GRACE)
     assert second.stop() == 130
+    assert "taken over after window" in (tmp_path / "second.log").read_text()
     found = asyncio.run(committed(broker.bootstrap, events))
     assert [json.loads(value)["window"]["index"] for value in found] == list(range(len(alone["cam-0"])))
 

@@ -1,6 +1,5 @@
 """Real front ends and the real engine, loaded once."""
 
-import asyncio
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from engines.selection import open_engine
 from stream.front_ends import FrontEnds, load_front_ends
 from stream.records import Frame
 from stream.settings import load_settings
-from stream.sources.file import FileSource
+from tests.stream.feeds import frames_of
 from tests.stream.web import Web, serving
 
 
@@ -33,12 +32,7 @@ def engine() -> Iterator[Engine]:
 @pytest.fixture(scope="session")
 def clip_frames(clip: Path) -> Sequence[Frame]:
     """Every frame of the bundled clip."""
-
-    async def read() -> list[Frame]:
-        async with FileSource(str(clip), 10).open() as media:
-            return [frame async for frame in media.frames]
-
-    return asyncio.run(read())
+    return frames_of(clip)
 
 
 @pytest.fixture

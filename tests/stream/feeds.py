@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from pathlib import Path
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from stream.pipeline import Run, run
 from stream.recording import Recorder
 from stream.records import AUDIO_RATE, AudioFrame, Frame, VideoFrame
 from stream.settings import Settings
+from stream.sources.file import FileSource
 from stream.sources.source import Media, Source
 
 
@@ -70,6 +72,16 @@ def play(
     this = Run(front, engine, [sink], clock or WallClock(), settings or Settings(), realtime, without, record)
     asyncio.run(run(sources, this))
     return sink.events, this
+
+
+def frames_of(path: Path) -> list[Frame]:
+    """Every frame of a file, as the pipeline gets them."""
+
+    async def read() -> list[Frame]:
+        async with FileSource(str(path), Settings().video_rate).open() as media:
+            return [frame async for frame in media.frames if isinstance(frame, AudioFrame | VideoFrame)]
+
+    return asyncio.run(read())
 
 
 def sound(samples: np.ndarray, start: float = 0.0) -> list[AudioFrame]:
