@@ -47,6 +47,8 @@ def copied(path: Path, stream: str, run: str, length: float) -> Iterator[Chunk] 
 
 def _planned(container: InputContainer, length: float) -> Plan | None:
     picture, sound = picture_stream(container), next(iter(container.streams.audio), None)
+    if any(getattr(one, "codec_context", None) is None for one in (picture, sound) if one is not None):
+        return None  # what nobody here can decode is not passed on
     zero, keys, newest, end, last = origin(container), list[float](), -1.0, 0.0, dict[int, float]()
     try:
         for packet in container.demux([one for one in (picture, sound) if one is not None]):

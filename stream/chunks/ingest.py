@@ -10,6 +10,8 @@ from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import AsyncExitStack, aclosing, suppress
 from dataclasses import dataclass, field, replace
 
+from av.error import FFmpegError
+
 from stream.chunks.chunk import LARGEST, Chunk
 from stream.chunks.copying import copied
 from stream.chunks.cutting import Cutter
@@ -25,6 +27,7 @@ from stream.kafka.report import Report
 from stream.kafka.spill import open_spill
 from stream.records import AudioFrame, VideoFrame
 from stream.settings import Settings
+from stream.sources.decoding import reason
 from stream.sources.file import FileSource
 from stream.sources.replay import ReplaySource
 from stream.sources.source import Media, Source
@@ -147,10 +150,13 @@ async def _paced(found: Iterator[Chunk], this: Ingest) -> AsyncGenerator[Chunk]:
     """Chunks that are cut in a thread; at the pace of their event time if this is real time."""
     clock = WallClock()
     begin = clock.now()
-    while not this.stop.is_set() and (chunk := await asyncio.to_thread(next, found, None)):
-        if this.realtime:
-            await _stoppable(clock, begin + chunk.end, this.stop)
-        yield replace(chunk, last=True) if this.stop.is_set() else chunk
+    try:
+        while not this.stop.is_set() and (chunk := await asyncio.to_thread(next, found, None)):
+            if this.realtime:
+                await _stoppable(clock, begin + chunk.end, this.stop)
+            yield replace(chunk, last=True) if this.stop.is_set() else chunk
+    except FFmpegError as error:
+        raise SourceError(f"{this.source.name}: reading broke off ({reason(error)})") from error
 
 
 async def _frames(media: Media, this: Ingest) -> AsyncGenerator[AudioFrame | VideoFrame]:

@@ -67,7 +67,7 @@ class Duty:
 
 @dataclass(eq=False)
 class Shift(Unopened, ConsumerRebalanceListener):
-    """One membership. `this` is the pipeline's run, whose only sink this is."""
+    """One membership. make: gives the run of a pipeline whose only sink this is. joined: called once it is a member."""
 
     duty: Duty
     settings: Settings
@@ -100,18 +100,7 @@ class Shift(Unopened, ConsumerRebalanceListener):
             self._admin = AIOKafkaAdminClient(**arguments)
             self._stack.push_async_callback(self._admin.close)
             await self._admin.start()
-            self._consumer = AIOKafkaConsumer(
-                group_id=self.duty.group,
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                isolation_level="read_committed",
-                session_timeout_ms=round(SESSION * 1000),
-                heartbeat_interval_ms=round(SESSION * 200),
-                max_partition_fetch_bytes=FETCH,
-                partition_assignment_strategy=(StickyPartitionAssignor,),
-                metadata_max_age_ms=30_000,
-                **arguments,
-            )
+            self._consumer = _member(self.duty.group, arguments)
             self._stack.push_async_callback(self._consumer.stop)
             self._consumer.subscribe([self.duty.chunks], listener=self)
             await self._consumer.start()
@@ -286,3 +275,19 @@ class Shift(Unopened, ConsumerRebalanceListener):
         for lane in self.lanes.values():
             lane.revoked = True
         self._ending.set()
+
+
+def _member(group: str, arguments: dict[str, Any]) -> AIOKafkaConsumer:
+    """A consumer of the group, whose offsets we commit ourselves."""
+    return AIOKafkaConsumer(
+        group_id=group,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        session_timeout_ms=round(SESSION * 1000),
+        heartbeat_interval_ms=round(SESSION * 200),
+        max_partition_fetch_bytes=FETCH,
+        partition_assignment_strategy=(StickyPartitionAssignor,),
+        metadata_max_age_ms=30_000,
+        **arguments,
+    )

@@ -6,6 +6,7 @@ import typer
 from rich.live import Live
 from rich.text import Text
 
+from stream.cli.options import Log, LogLevel
 from stream.cli.terminal import beside, complain, one_line_errors, say
 from stream.logs import LogStyle, logging_to
 
@@ -22,8 +23,8 @@ def ingest_command(
     ] = False,
     length: Annotated[float, typer.Option(min=0.2, max=30.0, help="Length of a chunk, seconds.")] = 1.0,
     stats: Annotated[bool, typer.Option("--stats", help="Say at the end what was sent.")] = False,
-    log: Annotated[LogStyle, typer.Option(help="Log lines for people or machines.")] = LogStyle.TEXT,
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "warning",
+    log: Log = LogStyle.TEXT,
+    log_level: LogLevel = "warning",
 ) -> None:
     """Cut a source into short chunks on a Kafka topic, for `ebmc worker`. No model runs here.
 

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ebmc_core.modality import Modality
+from stream.cli.options import Asr, Checkpoint, Engine, Log, LogLevel, MetricsAddress, Without
 from stream.cli.terminal import beside, complain, one_line_errors, say
 from stream.errors import SettingsError
 from stream.logs import LogStyle, logging_to
@@ -39,14 +39,12 @@ def run_command(
     realtime: Annotated[
         bool, typer.Option("--realtime/--fast", help="Pace by the timestamps, or run as fast as it can.")
     ] = False,
-    engine: Annotated[
-        str | None, typer.Option(help="auto, or one that `ebmc engine list` shows.", show_default="auto")
-    ] = None,
-    asr: Annotated[str | None, typer.Option(help="Speech recogniser: tiny.en or none.", show_default="tiny.en")] = None,
+    engine: Engine = None,
+    asr: Asr = None,
     window: Annotated[float | None, typer.Option(help="Window length, seconds.", show_default="4")] = None,
     hop: Annotated[float | None, typer.Option(help="Time between windows, seconds.", show_default="0.5")] = None,
-    checkpoint: Annotated[str | None, typer.Option(help="Bundled model or a folder.", show_default="live-en")] = None,
-    without: Annotated[list[Modality] | None, typer.Option(help="Switch a modality off; may be repeated.")] = None,
+    checkpoint: Checkpoint = None,
+    without: Without = None,
     stats: Annotated[
         bool, typer.Option("--stats", help="Print what the run cost: time, memory, workers, delay per stage, drops.")
     ] = False,
@@ -56,12 +54,9 @@ def run_command(
             help="Keep what a live source sends, in an empty folder; replay it with [b]replay:FOLDER/NAME[/b]."
         ),
     ] = None,
-    metrics: Annotated[
-        str | None,
-        typer.Option(metavar="HOST:PORT", help="Serve /metrics (Prometheus), /health/live and /health/ready."),
-    ] = None,
-    log: Annotated[LogStyle, typer.Option(help="Log lines for people or machines.")] = LogStyle.TEXT,
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "warning",
+    metrics: MetricsAddress = None,
+    log: Log = LogStyle.TEXT,
+    log_level: LogLevel = "warning",
 ) -> None:
     """Turn media into sentiment events, one per window.
 

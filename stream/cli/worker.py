@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ebmc_core.modality import Modality
+from stream.cli.options import Asr, Checkpoint, Engine, Log, LogLevel, MetricsAddress, Without
 from stream.cli.terminal import one_line_errors, say
 from stream.errors import INTERRUPTED
 from stream.logs import LogStyle, logging_to
@@ -27,19 +27,14 @@ def worker_command(
     silence: Annotated[
         float, typer.Option(min=1.0, help="A stream that sent nothing for so long is over, seconds.")
     ] = 30.0,
-    engine: Annotated[
-        str | None, typer.Option(help="auto, or one that `ebmc engine list` shows.", show_default="auto")
-    ] = None,
-    asr: Annotated[str | None, typer.Option(help="Speech recogniser: tiny.en or none.", show_default="tiny.en")] = None,
-    checkpoint: Annotated[str | None, typer.Option(help="Bundled model or a folder.", show_default="live-en")] = None,
-    without: Annotated[list[Modality] | None, typer.Option(help="Switch a modality off; may be repeated.")] = None,
+    engine: Engine = None,
+    asr: Asr = None,
+    checkpoint: Checkpoint = None,
+    without: Without = None,
     stats: Annotated[bool, typer.Option("--stats", help="Say at the end what was done.")] = False,
-    metrics: Annotated[
-        str | None,
-        typer.Option(metavar="HOST:PORT", help="Serve /metrics (Prometheus), /health/live and /health/ready."),
-    ] = None,
-    log: Annotated[LogStyle, typer.Option(help="Log lines for people or machines.")] = LogStyle.TEXT,
-    log_level: Annotated[str, typer.Option(help="debug, info, warning or error.")] = "warning",
+    metrics: MetricsAddress = None,
+    log: Log = LogStyle.TEXT,
+    log_level: LogLevel = "warning",
 ) -> None:
     """Turn chunks of media into sentiment events, together with the other workers of the group.
 

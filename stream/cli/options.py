@@ -1,0 +1,18 @@
+"""Options that several verbs have."""
+
+from typing import Annotated
+
+import typer
+
+from ebmc_core.modality import Modality
+from stream.logs import LogStyle
+
+Engine = Annotated[str | None, typer.Option(help="auto, or one that `ebmc engine list` shows.", show_default="auto")]
+Asr = Annotated[str | None, typer.Option(help="Speech recogniser: tiny.en or none.", show_default="tiny.en")]
+Checkpoint = Annotated[str | None, typer.Option(help="Bundled model or a folder.", show_default="live-en")]
+Without = Annotated[list[Modality] | None, typer.Option(help="Switch a modality off; may be repeated.")]
+MetricsAddress = Annotated[
+    str | None, typer.Option(metavar="HOST:PORT", help="Serve /metrics (Prometheus), /health/live and /health/ready.")
+]
+Log = Annotated[LogStyle, typer.Option(help="Log lines for people or machines.")]
+LogLevel = Annotated[str, typer.Option(help="debug, info, warning or error.")]
