@@ -1,6 +1,6 @@
 """From windows to the batch an engine takes: every ready window with the context of its own stream."""
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,13 +9,15 @@ from ebmc_core.batch import FeatureBatch
 from ebmc_core.modality import MODALITIES
 from stream.records import WindowFeatures
 
+STREAMS = 1024
+
 
 class Batcher:
-    """Remembers the last `context` windows of each stream."""
+    """Remembers the last `context` windows of each stream, of the `STREAMS` that had one last."""
 
     def __init__(self, context: int) -> None:
         self._context = context
-        self._streams: dict[str, deque[WindowFeatures]] = {}
+        self._streams: OrderedDict[str, deque[WindowFeatures]] = OrderedDict()
 
     def batch(self, ready: Sequence[WindowFeatures]) -> FeatureBatch:
         """One row per ready window, `[B, L]` with L = `context`; the window itself is the last step of its row."""
@@ -40,4 +42,7 @@ class Batcher:
     def _row(self, features: WindowFeatures) -> list[WindowFeatures]:
         history = self._streams.setdefault(features.window.stream, deque(maxlen=self._context))
         history.append(features)
+        self._streams.move_to_end(features.window.stream)
+        if len(self._streams) > STREAMS:  # streams come and go for weeks
+            self._streams.popitem(last=False)
         return list(history)

@@ -128,8 +128,6 @@ async def opened(brokers: str, topic: str, settings: KafkaSettings) -> AsyncGene
                 ends = await consumer.end_offsets(places)
                 yield DeadTopic(topic, consumer, {place.partition: end for place, end in ends.items()}, arguments)
     except LOST as error:
-        if (task := asyncio.current_task()) and task.cancelling():
-            raise asyncio.CancelledError from error  # the library can take a cancellation for a time that is up
         told_so = mend(error) or f"the brokers do not answer ({told(error)})"
         raise SourceError(f"kafka://{','.join(where)}/{dead}: {told_so}") from error
 

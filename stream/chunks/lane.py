@@ -21,7 +21,7 @@ from stream.sources.source import Source
 
 log = logging.getLogger(__name__)
 NUMBERS = count(1)
-REACH = 4.0  # seconds before a window from which a worker that takes over reads on: speech that reaches into it
+REACH = 4.0  # seconds before a window that a worker reads when it takes over: speech that reaches into it
 
 
 @dataclass(slots=True)
@@ -62,9 +62,13 @@ class Outlets:
 class Lane:
     """A partition from what was committed on. Lives until it is revoked or something fails."""
 
-    def __init__(self, begin: Commit, link: Link, outlets: Outlets, settings: Settings, counts: Counts) -> None:
+    def __init__(
+        self, begin: Commit, link: Link, outlets: Outlets, settings: Settings, context: int, counts: Counts
+    ) -> None:
+        """context: how many windows the model reads to fuse one, that one included."""
         self.link, self._outlets, self._settings, self._counts = link, outlets, settings, counts
-        self.progress = PartitionProgress(begin, lambda index: index * settings.hop - REACH)
+        self._before = context - 1
+        self.progress = PartitionProgress(begin, lambda index: (index - self._before) * settings.hop - REACH)
         self.committed = begin
         self.runs: dict[str, StreamRun] = {}  # by their names in this process
         self._current: dict[str, StreamRun] = {}  # by their keys
@@ -110,6 +114,9 @@ class Lane:
         if self.revoked:  # it was revoked while we waited
             return
         index = event.window.index
+        if index <= self.progress.written(run.key):  # it is there, and was made again for those after it
+            self._ended(run)
+            return
         event = replace(event, window=replace(event.window, stream=run.stream))
         if run.origin is not None:
             late = max(0.0, time.time() - run.origin - event.window.end)
@@ -146,7 +153,7 @@ class Lane:
             log.info("%s: taken over after window %d", chunk.stream, written)
         settings = self._settings
         overlapping = max(0, math.floor((chunk.start - settings.window) / settings.hop) + 1)
-        first = written + 1 if written != NONE else overlapping
+        first = max(overlapping, written + 1 - self._before) if written != NONE else overlapping
         source = PiecewiseSource(name, chunk, first, settings.video_rate)
         run = self.runs[name] = self._current[key] = StreamRun(chunk.stream, chunk.run, key, chunk.origin, source)
         run.sequence = before.sequence if before else NONE

@@ -67,12 +67,16 @@ class Duty:
 
 @dataclass(eq=False)
 class Shift(Unopened, ConsumerRebalanceListener):
-    """One membership. make: gives the run of a pipeline whose only sink this is. joined: called once it is a member."""
+    """One membership. make: gives the run of a pipeline whose only sink this is. joined: called once it is a member.
+
+    context: how many windows the model reads to fuse one.
+    """
 
     duty: Duty
     settings: Settings
     kafka: KafkaSettings
     make: Callable[["Shift"], Run]
+    context: int
     counts: Counts
     joined: Callable[[], None] = lambda: None
     lanes: dict[TopicPartition, Lane] = field(default_factory=dict[TopicPartition, Lane])
@@ -185,7 +189,7 @@ class Shift(Unopened, ConsumerRebalanceListener):
             link = self._link if not self.duty.transactions else await self._transactional(place)
             begin = (await self._committed()).get(place) if self.duty.transactions else told.get(place)
             outlets = Outlets(self._sources, self._refuse, self._fail)
-            self.lanes[place] = Lane(begin or Commit(0, 0, {}), link, outlets, self.settings, self.counts)
+            self.lanes[place] = Lane(begin or Commit(0, 0, {}), link, outlets, self.settings, self.context, self.counts)
             if begin:
                 self._consumer.seek(place, begin.offset)
             else:

@@ -85,7 +85,7 @@ async def _shifts(crew: Crew, report: Callable[[str], None]) -> None:
         while not stop.is_set():
             begin = time.monotonic()
             kafka = crew.settings.kafka
-            shift = Shift(crew.duty, crew.settings, kafka, crew.run_for, crew.counts, joined)
+            shift = Shift(crew.duty, crew.settings, kafka, crew.run_for, crew.engine.context, crew.counts, joined)
             error = await _one(shift, stop)
             if error is None:
                 continue

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -337,7 +338,11 @@ def test_interrupted_it_says_so() -> None:
         server.settimeout(60)
         where = f"127.0.0.1:{server.getsockname()[1]}"
         command = [sys.executable, "-m", "stream.cli", "dlq", "list", "--brokers", where, "--topic", "chunks"]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        # a shell's background job ignores Ctrl-C and hands that on; a user's program does not
+        default = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=default
+        ) as process:
             taken, _ = server.accept()
             with taken:
                 taken.settimeout(60)
