@@ -95,6 +95,8 @@ def test_errors_that_pass_lose_nothing(run: Run, faults: list[Fault]) -> None:
 
 
 def test_a_slow_link_only_delays(run: Run) -> None:
+    """Answers come late, but always long before the patience of the sink is at its end."""
+    run.settings = run.settings.model_copy(update={"patience": 5.0, "request_timeout": 10.0})
     outcome = run(lambda cluster, topic: cluster.slow(400), lambda cluster, topic: cluster.slow(1))
     assert outcome.windows == expected(EVENTS)
     assert outcome.said == []
