@@ -1,0 +1,168 @@
+/** The last minute: scores above, the pile of trust below, on one time axis. */
+
+/** @import { History, Column, Moment } from "./history.js" */
+import { made, part, write } from "./page.js";
+import { colour } from "./theme.js";
+import { MODALITIES } from "./types.js";
+import { NAMES, percent, signed } from "./wording.js";
+
+/** @type {any} A plain script, loaded before the modules. */
+const uPlot = /** @type {any} */ (globalThis).uPlot;
+const TICKS = [0, 15, 30, 45, 60]; // seconds ago
+const EDGE = 34; // px beside the plot, the same above and below so that the times meet
+const DESCRIBE_AGAIN = 5000; // ms
+
+/** Colours of the theme, read anew by each drawing after `refresh()`. */
+class Palette {
+  /** @type {Map<string, string>} */
+  #known = new Map();
+  refresh = () => this.#known.clear();
+  /** @param {string} name */
+  of = (name) => () => {
+    if (!this.#known.has(name)) this.#known.set(name, colour(name));
+    return this.#known.get(name);
+  };
+}
+
+/** @param {HTMLElement} place */
+const sizeOf = (place) => ({ width: Math.floor(place.clientWidth), height: Math.floor(place.clientHeight) });
+
+export class Charts {
+  #history;
+  #palette = new Palette();
+  #places = [part("chart"), part("share")];
+  /** @type {any[]} */
+  #plots;
+  /** @type {Record<string, HTMLElement>} */
+  #values = {};
+  #describedAt = -Infinity;
+
+  /** @param {History} history */
+  constructor(history) {
+    this.#history = history;
+    this.#legend();
+    this.#plots = [this.#scorePlot(this.#places[0]), this.#trustPlot(this.#places[1])];
+    const observer = new ResizeObserver(() => {
+      this.#plots.forEach((plot, index) => plot.setSize(sizeOf(this.#places[index])));
+    });
+    this.#places.forEach((place) => observer.observe(place));
+  }
+
+  refreshTheme() {
+    this.#palette.refresh();
+    for (const plot of this.#plots) plot.redraw(false, true);
+  }
+
+  show() {
+    const newest = this.#history.newest?.time ?? 0;
+    const range = { min: newest - this.#history.seconds, max: newest };
+    const columns = [this.#history.scores(), this.#history.trust()];
+    this.#plots.forEach((plot, index) => {
+      plot.batch(() => {
+        plot.setData(columns[index], false);
+        plot.setScale("x", range);
+      });
+    });
+    this.#tell(this.#history.newest);
+    this.#describe();
+  }
+
+  #legend() {
+    const entries = [["score", "Score", ""], ["interval", "90\u202f% interval", "wide"]];
+    for (const name of MODALITIES) entries.push([name, `${NAMES[name]} alone`, ""]);
+    for (const [key, text, kind] of entries) {
+      const value = made("b", { text: "–" });
+      this.#values[key] = value;
+      const item = made("li", { class: kind, "data-modality": key }, [made("i"), text, key === "interval" ? "" : value]);
+      part("legend").append(item);
+    }
+  }
+
+  /** @param {any[]} axes @param {[number, number]} values @param {string} height */
+  #options(axes, values) {
+    const tell = (/** @type {any} */ plot) => {
+      const index = plot.cursor.idx;
+      this.#tell(index === null || index === undefined ? this.#history.newest : this.#history.moments[index]);
+    };
+    return {
+      legend: { show: false },
+      padding: [8, 10, 0, 0],
+      cursor: { y: false, drag: { x: false, y: false }, points: { show: false }, sync: { key: "minute" } },
+      scales: { x: { time: false, auto: false }, y: { auto: false, range: values } },
+      axes,
+      hooks: { setCursor: [tell] },
+    };
+  }
+
+  /** @param {number[]} splits @param {(value: number) => string} text */
+  #upright(splits, text) {
+    return {
+      side: 3, size: EDGE, gap: 6, stroke: this.#palette.of("soft"), font: "12px system-ui, sans-serif",
+      grid: { stroke: this.#palette.of("grid"), width: 1 }, ticks: { show: false },
+      splits: () => splits, values: (/** @type {any} */ _plot, /** @type {number[]} */ at) => at.map(text),
+    };
+  }
+
+  /** @param {boolean} named */
+  #times(named) {
+    const ago = (/** @type {any} */ plot, /** @type {number} */ value) => {
+      const seconds = Math.round(plot.scales.x.max - value);
+      return seconds === 0 ? "now" : `${seconds} s`;
+    };
+    return {
+      side: 2, size: named ? 24 : 4, gap: 5, stroke: this.#palette.of("soft"), font: "12px system-ui, sans-serif",
+      grid: { stroke: this.#palette.of("grid"), width: 1 }, ticks: { show: false },
+      splits: (/** @type {any} */ plot) => TICKS.map((tick) => plot.scales.x.max - tick).reverse(),
+      values: (/** @type {any} */ plot, /** @type {number[]} */ at) => at.map((value) => (named ? ago(plot, value) : "")),
+    };
+  }
+
+  /** @param {HTMLElement} place */
+  #scorePlot(place) {
+    const { of } = this.#palette;
+    const edge = { stroke: "transparent", width: 0, points: { show: false } };
+    const upright = this.#upright([-1, 0, 1], (value) => (value === 0 ? "0" : signed(value).slice(0, 2)));
+    return new uPlot({
+      ...sizeOf(place),
+      ...this.#options([this.#times(false), upright], [-1.06, 1.06]),
+      series: [
+        {},
+        { stroke: of("ink"), width: 2.4, points: { show: false } },
+        edge,
+        edge,
+        ...MODALITIES.map((name) => ({ stroke: of(name), width: 1.3, points: { show: false } })),
+      ],
+      bands: [{ series: [2, 3], fill: of("band") }],
+    }, this.#history.scores(), place);
+  }
+
+  /** @param {HTMLElement} place */
+  #trustPlot(place) {
+    const { of } = this.#palette;
+    const pile = ["video", "audio", "text"];
+    return new uPlot({
+      ...sizeOf(place),
+      ...this.#options([this.#times(true), this.#upright([0, 1], (value) => (value ? "trust" : ""))], [0, 1]),
+      series: [{}, ...pile.map((name) => ({ fill: of(name), stroke: of("panel"), width: 1, points: { show: false } }))],
+    }, this.#history.trust(), place);
+  }
+
+  /** @param {Moment | undefined} moment */
+  #tell(moment) {
+    write(this.#values.score, signed(moment?.score ?? null));
+    for (const name of MODALITIES) write(this.#values[name], signed(moment?.alone[name] ?? null));
+  }
+
+  /** The charts in words, for those who cannot see them. */
+  #describe() {
+    if (performance.now() - this.#describedAt < DESCRIBE_AGAIN) return;
+    this.#describedAt = performance.now();
+    const scores = this.#history.moments.flatMap(({ score }) => (score === null ? [] : [score]));
+    const trust = this.#history.newest?.trust;
+    const reach = scores.length ? `between ${signed(Math.min(...scores))} and ${signed(Math.max(...scores))}` : "none";
+    const now = scores.length ? `, now ${signed(scores[scores.length - 1])}` : "";
+    const shares = trust ? MODALITIES.map((name) => `${NAMES[name]} ${percent(trust[name])}`).join(", ") : "none";
+    this.#places[0].setAttribute("aria-label", `Score over the last minute: ${reach}${now}`);
+    this.#places[1].setAttribute("aria-label", `Trust over the last minute, now: ${shares}`);
+  }
+}

@@ -1,0 +1,251 @@
+/** A session's life: start, pause, resume, reconnect. One socket at a time, one transport on it. */
+
+/** @import { Arrival, Configured, Created, Source, State, Switches } from "./types.js" */
+import { Backoff } from "./backoff.js";
+import { CaptureError, closeCapture, openCapture } from "./capture.js";
+import { ClipTransport } from "./clip-transport.js";
+import { Connection } from "./connection.js";
+import { SocketTransport } from "./socket-media.js";
+import { noSwitches } from "./types.js";
+import { WebrtcTransport } from "./webrtc.js";
+
+/**
+ * @typedef {object} SessionView What is told to the page.
+ * @property {(state: State) => void} state
+ * @property {(text: string, tone?: "calm" | "problem") => void} message Empty text: nothing to say any more.
+ * @property {(stream: MediaStream | null) => void} media
+ * @property {(created: Created) => void} created
+ * @property {(configured: Configured, transport: string) => void} configured
+ * @property {(arrival: Arrival) => void} event
+ * @property {(seconds: number, at: number) => void} seconds Event time so far.
+ * @property {(switches: Switches) => void} switches
+ * @property {() => number} clipPosition Seconds, where the clip is now.
+ *
+ * @typedef {WebrtcTransport | SocketTransport | ClipTransport} Transport
+ */
+
+const FINAL = new Set(["unauthorized", "forbidden_origin", "source_failed"]);
+const CROWDED = "too_many_sessions";
+
+export class Session {
+  /** @type {State} */
+  state = "idle";
+  /** @type {Source} */
+  source = "camera";
+  switches = noSwitches();
+  #view;
+  #video;
+  #forceSocket;
+  #backoff = new Backoff();
+  /** @type {MediaStream | null} */
+  #stream = null;
+  /** @type {Connection | null} */
+  #connection = null;
+  /** @type {Transport | null} */
+  #transport = null;
+  /** @type {{code: string, message: string} | null} */
+  #error = null;
+  #timer = 0;
+  #run = 0; // counts up whenever what was under way is no longer wanted
+
+  /** @param {SessionView} view @param {HTMLVideoElement} video Where the camera is shown. @param {boolean} forceSocket */
+  constructor(view, video, forceSocket) {
+    this.#view = view;
+    this.#video = video;
+    this.#forceSocket = forceSocket;
+  }
+
+  /** @param {Source} source @param {number} [begin] Seconds into the clip. @returns {Promise<void>} */
+  async start(source, begin = 0) {
+    this.#stop();
+    this.source = source;
+    this.#backoff.reset();
+    this.#say("");
+    this.#become("connecting");
+    if (source === "camera" && !(await this.#capture())) return;
+    this.#open(begin);
+  }
+
+  /** Ends the session; camera and microphone are released. */
+  pause() {
+    this.#stop();
+    this.#become("paused");
+  }
+
+  /** @param {number} begin Seconds into the clip. @returns {Promise<void>} */
+  resume(begin) {
+    return this.start(this.source, begin);
+  }
+
+  /** @param {Partial<Switches>} wish */
+  change(wish) {
+    this.switches = { ...this.switches, ...wish };
+    this.#view.switches(this.switches);
+    this.#connection?.change(this.switches);
+  }
+
+  /** @returns {Promise<boolean>} Whether there is something to send. */
+  async #capture() {
+    const run = this.#run;
+    try {
+      const stream = await openCapture();
+      if (run !== this.#run) {
+        closeCapture(stream);
+        return false;
+      }
+      this.#hold(stream);
+      return true;
+    } catch (error) {
+      if (run === this.#run) this.#fail(error instanceof CaptureError ? error.message : String(error));
+      return false;
+    }
+  }
+
+  /** @param {MediaStream} stream */
+  #hold(stream) {
+    this.#stream = stream;
+    this.#view.media(stream);
+    for (const track of stream.getTracks()) {
+      track.addEventListener("ended", () => {
+        const device = track.kind === "video" ? "The camera" : "The microphone";
+        this.#say(`${device} has gone away. Pause and resume to look for it again.`, "problem");
+      });
+    }
+  }
+
+  /** @param {number} begin */
+  #open(begin) {
+    this.#drop();
+    const run = this.#run;
+    const current = () => run === this.#run;
+    this.#error = null;
+    const transport = this.#choose(begin);
+    this.#transport = transport;
+    const connection = new Connection({
+      created: (created) => {
+        this.#view.created(created);
+        void this.#configure(connection, transport, current);
+      },
+      configured: (configured) => void this.#begin(configured, connection, transport, current),
+      event: (arrival) => this.#view.event(arrival),
+      status: ({ seconds }) => this.#view.seconds(seconds, performance.now() / 1000),
+      changed: (switches) => {
+        this.switches = { ...this.switches, ...switches };
+        this.#view.switches(this.switches);
+      },
+      error: (error) => {
+        this.#error = error;
+        this.#say(error.message, "problem");
+      },
+      ended: ({ reason, code }) => this.#ended(reason, code),
+    });
+    this.#connection = connection;
+  }
+
+  /** @param {number} begin @returns {Transport} */
+  #choose(begin) {
+    if (this.source === "clip" || !this.#stream) return new ClipTransport(begin);
+    const possible = "RTCPeerConnection" in window && !this.#forceSocket;
+    if (!possible) return new SocketTransport(this.#stream, this.#video);
+    return new WebrtcTransport(this.#stream, () => this.#retry("The connection was lost. Trying again."));
+  }
+
+  /** @param {Connection} connection @param {Transport} transport @param {() => boolean} current */
+  async #configure(connection, transport, current) {
+    try {
+      const message = await transport.configuration();
+      if (current()) connection.configure(message);
+    } catch (error) {
+      if (current()) this.#otherWay(error);
+    }
+  }
+
+  /** @param {Configured} configured @param {Connection} connection @param {Transport} transport @param {() => boolean} current */
+  async #begin(configured, connection, transport, current) {
+    const anything = Object.values(this.switches).some((value) => (Array.isArray(value) ? value.length : value));
+    if (anything) connection.change(this.switches);
+    try {
+      await transport.begin(configured, connection);
+      if (!current()) return;
+      this.#backoff.reset();
+      this.#say("");
+      this.#view.configured(configured, transport.name);
+      this.#become("live");
+    } catch (error) {
+      if (current()) this.#otherWay(error);
+    }
+  }
+
+  /** Media did not flow: from WebRTC to the socket, and from there to another try. @param {unknown} error */
+  #otherWay(error) {
+    if (this.#transport?.name !== "webrtc") return this.#retry(`Sound and picture could not be sent (${error}). Trying again.`);
+    this.#forceSocket = true;
+    this.#say("No direct connection here. Sending through the page’s own socket instead.");
+    this.#open(0);
+  }
+
+  /** @param {string | null} reason @param {number} code */
+  #ended(reason, code) {
+    const error = this.#error;
+    if (error && FINAL.has(error.code)) return this.#fail(error.message);
+    if (code === 1008) return this.#fail("The server does not allow this page. Open the address that it printed.");
+    if (error?.code === "bad_offer") return this.#otherWay(error.message);
+    if (reason === "ended") return this.#finish("");
+    if (reason === "idle") return this.#finish("The session ended because nothing came in any more.");
+    const crowded = error?.code === CROWDED || code === 1013;
+    if (crowded) return this.#retry("The server has as many sessions as it takes. Waiting for a free one.", true);
+    this.#retry(error ? `${error.message} Trying again.` : "The server cannot be reached. Trying again.");
+  }
+
+  /** @param {string} text @param {boolean} [crowded] */
+  #retry(text, crowded = false) {
+    const begin = this.source === "clip" ? this.#view.clipPosition() : 0;
+    this.#drop();
+    this.#say(text);
+    this.#become("reconnecting");
+    this.#timer = window.setTimeout(() => this.#open(begin), this.#backoff.next(crowded) * 1000);
+  }
+
+  /** @param {string} text */
+  #finish(text) {
+    this.#stop();
+    this.#say(text);
+    this.#become("ended");
+  }
+
+  /** @param {string} text */
+  #fail(text) {
+    this.#stop();
+    this.#say(text, "problem");
+    this.#become("failed");
+  }
+
+  /** Ends what is under way, and keeps camera and microphone. */
+  #drop() {
+    this.#run += 1;
+    window.clearTimeout(this.#timer);
+    this.#transport?.close();
+    this.#connection?.close();
+    this.#transport = null;
+    this.#connection = null;
+  }
+
+  #stop() {
+    this.#drop();
+    if (!this.#stream) return;
+    closeCapture(this.#stream);
+    this.#stream = null;
+    this.#view.media(null);
+  }
+
+  /** @param {State} state */
+  #become(state) {
+    this.state = state;
+    this.#view.state(state);
+  }
+
+  /** @param {string} text @param {"calm" | "problem"} [tone] */
+  #say(text, tone = "calm") {
+    this.#view.message(text, tone);
+  }
+}
