@@ -8,7 +8,7 @@ import { NAMES, percent, signed } from "./wording.js";
 
 /** @type {any} A plain script, loaded before the modules. */
 const uPlot = /** @type {any} */ (globalThis).uPlot;
-const TICKS = [0, 15, 30, 45, 60]; // seconds ago
+const SHORTEST = 30; // s shown at first, until there is more
 const EDGE = 34; // px beside the plot, the same above and below so that the times meet
 const DESCRIBE_AGAIN = 5000; // ms
 
@@ -22,6 +22,13 @@ class Palette {
     if (!this.#known.has(name)) this.#known.set(name, colour(name));
     return this.#known.get(name);
   };
+}
+
+/** @param {number} min @param {number} max @returns {number[]} Round numbers of seconds before the end. */
+function ticks(min, max) {
+  const apart = max - min > 45 ? 15 : 10;
+  const count = Math.floor((max - min) / apart + 0.01);
+  return Array.from({ length: count + 1 }, (_, index) => max - (count - index) * apart);
 }
 
 /** @param {HTMLElement} place */
@@ -55,7 +62,8 @@ export class Charts {
 
   show() {
     const newest = this.#history.newest?.time ?? 0;
-    const range = { min: newest - this.#history.seconds, max: newest };
+    const span = newest - (this.#history.moments[0]?.time ?? newest);
+    const range = { min: newest - Math.min(this.#history.seconds, Math.max(SHORTEST, span)), max: newest };
     const columns = [this.#history.scores(), this.#history.trust()];
     this.#plots.forEach((plot, index) => {
       plot.batch(() => {
@@ -68,8 +76,8 @@ export class Charts {
   }
 
   #legend() {
-    const entries = [["score", "Score", ""], ["interval", "90\u202f% interval", "wide"]];
-    for (const name of MODALITIES) entries.push([name, `${NAMES[name]} alone`, ""]);
+    const entries = [["score", "Score", ""], ["interval", "interval", "wide"]];
+    for (const name of MODALITIES) entries.push([name, NAMES[name], ""]);
     for (const [key, text, kind] of entries) {
       const value = made("b", { text: "–" });
       this.#values[key] = value;
@@ -86,7 +94,7 @@ export class Charts {
     };
     return {
       legend: { show: false },
-      padding: [8, 10, 0, 0],
+      padding: [8, 18, 0, 0],
       cursor: { y: false, drag: { x: false, y: false }, points: { show: false }, sync: { key: "minute" } },
       scales: { x: { time: false, auto: false }, y: { auto: false, range: values } },
       axes,
@@ -112,7 +120,7 @@ export class Charts {
     return {
       side: 2, size: named ? 24 : 4, gap: 5, stroke: this.#palette.of("soft"), font: "12px system-ui, sans-serif",
       grid: { stroke: this.#palette.of("grid"), width: 1 }, ticks: { show: false },
-      splits: (/** @type {any} */ plot) => TICKS.map((tick) => plot.scales.x.max - tick).reverse(),
+      splits: (/** @type {any} */ plot) => ticks(plot.scales.x.min, plot.scales.x.max),
       values: (/** @type {any} */ plot, /** @type {number[]} */ at) => at.map((value) => (named ? ago(plot, value) : "")),
     };
   }

@@ -4,7 +4,7 @@
 import { made, part, write } from "./page.js";
 
 /** @type {Record<string, string>} */
-const WAYS = { webrtc: "WebRTC", socket: "WebSocket", clip: "clip" };
+const WAYS = { webrtc: "WebRTC", socket: "WebSocket", clip: "Clip" };
 const SMOOTH = 0.3; // of each new figure in what is shown
 
 export class Facts {
@@ -29,17 +29,19 @@ export class Facts {
 
   /** @param {string} transport */
   transport(transport) {
-    write(part("fact-transport"), WAYS[transport] ?? transport);
+    const way = WAYS[transport] ?? transport;
+    write(part("fact-transport"), way);
+    write(part("way"), `${way}, ${part("fact-engine").textContent}`);
   }
 
   /** Called when the event has been drawn. @param {Arrival} arrival */
   drawn({ event, at }) {
     const page = performance.now() - at * 1000;
     this.#page = this.#page ? this.#page + SMOOTH * (page - this.#page) : page;
-    const made = event.latency.capture_to_event_ms;
-    write(this.#total, `${Math.round(made + this.#page)} ms`);
+    const server = event.latency.capture_to_event_ms;
+    write(this.#total, `${Math.round(server + this.#page)} ms`);
     this.#parts.textContent = " latency";
-    this.#latency.title = `${Math.round(made)} ms from the end of the window to its event, ${Math.round(this.#page)} ms more to this page`;
+    this.#latency.title = `${Math.round(server)} ms from the end of the window to its event, ${Math.round(this.#page)} ms more to this page`;
     if (!this.#latency.childElementCount) this.#latency.append(this.#total, this.#parts);
     write(part("fact-engine"), event.engine.backend);
     write(part("fact-model"), event.engine.model);

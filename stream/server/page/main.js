@@ -112,7 +112,7 @@ function become(state) {
   stage.become(state);
   if (state === "connecting" || state === "reconnecting") gauge.clear("Listening", `The first score comes after ${window_} s.`);
   if (state === "live") return;
-  if (last) base += last.event.window.end;
+  if (last) base = session.source === "clip" ? clip.position : base + last.event.window.end;
   facts.over(last);
   last = null;
   if (session.source === "clip") clip.pause();

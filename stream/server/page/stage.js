@@ -11,6 +11,7 @@ const DONE = {
   muted: "Muted", babble: "Babble added", covered: "Covered", blurred: "Out of focus", frozen: "Frozen",
   dropping: "9 of 10 pictures lost",
 };
+const ROOM = 32; // px above a face for its name
 
 export class Stage {
   #stage = part("stage");
@@ -101,6 +102,7 @@ export class Stage {
     if (!face || !picture.width) return;
     const stage = { width: this.#stage.clientWidth, height: this.#stage.clientHeight };
     const place = boxOnStage(face.box, picture, stage, this.#stage.dataset.mirrored === "true");
+    this.#box.dataset.high = String(place.top < ROOM);
     this.#box.style.setProperty("transform", `translate(${place.left}px, ${place.top}px)`);
     this.#box.style.setProperty("width", `${place.width}px`);
     this.#box.style.setProperty("height", `${place.height}px`);
