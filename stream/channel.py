@@ -58,6 +58,11 @@ class Channel(Generic[Item]):
         return len(self._items)
 
     @property
+    def closed(self) -> bool:
+        """Whether the sender has said that nothing more comes."""
+        return self._closed
+
+    @property
     def waited(self) -> float:
         """Seconds that the oldest item has waited; 0 when there is none."""
         return self._now() - self._items[0][1] if self._items else 0.0

@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 SPARSE = 0.4  # seconds between two pictures that are looked at, at most, however little time there is
 
+SWITCHED_OFF = "switched off"
 WIDTHS = {Modality.TEXT: TextFrontEnd.WIDTH, Modality.AUDIO: AudioFrontEnd.WIDTH, Modality.VIDEO: VideoFrontEnd.WIDTH}
 
 
@@ -63,7 +64,7 @@ class Session:
         keep: Callable[[Arrival], None] | None = None,
     ) -> None:
         self.name, self._front, self._without, self._keep = name, front, without, keep
-        kinds = media.kinds
+        kinds, self._off = media.kinds, media.off
         self.failures: Counter[Modality] = Counter()
         self.dropped: Counter[str] = Counter()
         self._told: Counter[str] = Counter()
@@ -137,6 +138,7 @@ class Session:
         )
         utterances = tuple(said for said in utterances if said.words[-1].end > window.start)
         parts = {m: self._finite(part, m) for m, part in zip(MODALITIES, (text, audio, seen.features), strict=True)}
+        parts |= {m: nothing(m, window, SWITCHED_OFF) for m in self._off}
         return WindowFeatures(window, parts, utterances, seen.faces, seen.face)
 
     async def _text(self, closing: Closing) -> tuple[ModalityFeatures, tuple[Utterance, ...]]:
@@ -215,9 +217,13 @@ class Session:
         """What a window has of a modality until its features are there."""
         off = modality in self._without or (modality is Modality.TEXT and not self._front.transcribing)
         there = self.watching if modality is Modality.VIDEO else self.hearing
-        nothing = "the source has no picture" if modality is Modality.VIDEO else "the source has no sound"
-        reason = "switched off" if off else "its analysis failed" if there else nothing
-        return ModalityFeatures(np.zeros(WIDTHS[modality], np.float32), State.MISSING, 0.0, window.end, reason)
+        lacking = "the source has no picture" if modality is Modality.VIDEO else "the source has no sound"
+        return nothing(modality, window, SWITCHED_OFF if off else "its analysis failed" if there else lacking)
+
+
+def nothing(modality: Modality, window: Window, reason: str) -> ModalityFeatures:
+    """A modality that is missing in a window, and why."""
+    return ModalityFeatures(np.zeros(WIDTHS[modality], np.float32), State.MISSING, 0.0, window.end, reason)
 
 
 def behind(text: ModalityFeatures, skipped: float) -> ModalityFeatures:

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Annotated
 
 import platformdirs
-from pydantic import Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from stream.errors import SettingsError
 from stream.kafka.options import KafkaSettings
+from stream.server.options import ServerSettings
 
 
 class Settings(BaseSettings):
@@ -67,6 +68,8 @@ class Settings(BaseSettings):
 
     kafka: KafkaSettings = KafkaSettings()
     """Connection to Kafka, for the sink `kafka:`: `EBMC_KAFKA_…`, or `[kafka]` in `ebmc.toml`."""
+    server: ServerSettings = ServerSettings()
+    """The page and its server (`ebmc demo`): `EBMC_SERVER_…`, or `[server]` in `ebmc.toml`."""
 
     @classmethod
     def settings_customise_sources(
@@ -90,11 +93,16 @@ def load_settings(**flags: object) -> Settings:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         # a secret, or what may be one under a wrong name, is not repeated; nor is it in the error that this came from
-        shown = "" if first["loc"][0] == "kafka" and _secret(first["loc"][-1]) else f" (it was {first['input']!r})"
+        shown = "" if _secret(*first["loc"]) else f" (it was {first['input']!r})"
         raise SettingsError(f"setting {where!r}: {first['msg']}{shown}") from None
 
 
-def _secret(name: object) -> bool:
-    """Whether a setting of Kafka holds a secret; one that is not known might."""
-    field = KafkaSettings.model_fields.get(str(name))
+def _secret(*where: object) -> bool:
+    """Whether a setting of Kafka or of the server holds a secret; one that is not known might."""
+    if where[0] not in GROUPS:
+        return False
+    field = GROUPS[str(where[0])].model_fields.get(str(where[-1]))
     return field is None or "SecretStr" in str(field.annotation)
+
+
+GROUPS: dict[str, type[BaseModel]] = {"kafka": KafkaSettings, "server": ServerSettings}

@@ -93,11 +93,12 @@ def frozen(frames: Sequence[Frame], span: Span) -> list[Frame]:
 
 def blurred(frames: Sequence[Frame], span: Span) -> list[Frame]:
     """Out of focus."""
+    return _pictures(frames, span, blurred_image)
 
-    def blur(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        return np.asarray(cv2.GaussianBlur(image, (0, 0), BLUR * image.shape[0]), dtype=np.uint8)
 
-    return _pictures(frames, span, blur)
+def blurred_image(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A picture `[H, W, 3]` out of focus."""
+    return np.asarray(cv2.GaussianBlur(image, (0, 0), BLUR * image.shape[0]), dtype=np.uint8)
 
 
 def without_camera(frames: Sequence[Frame], span: Span) -> list[Frame]:

@@ -12,6 +12,7 @@ import typer
 
 from stream.cli.bench import bench_app
 from stream.cli.data import data_app
+from stream.cli.demo import demo_command
 from stream.cli.dlq import dlq_app
 from stream.cli.doctor import doctor_command
 from stream.cli.engine import engine_app
@@ -22,6 +23,7 @@ from stream.cli.run import run_command
 from stream.cli.training import train_command
 from stream.cli.worker import worker_command
 
+LOGGING = ("run", "demo", "worker", "ingest")  # verbs with options of their own for what they log
 READING = ("read-", "decode-")  # names of threads that read sources
 
 app = typer.Typer(
@@ -32,6 +34,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command("run")(run_command)
+app.command("demo")(demo_command)
 app.command("ingest")(ingest_command)
 app.command("worker")(worker_command)
 app.command("doctor")(doctor_command)
@@ -49,7 +52,7 @@ def root(
     context: typer.Context, show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
 ) -> None:
     """Options that belong to no verb."""
-    if context.invoked_subcommand not in ("run", "worker", "ingest"):  # it has options of its own for what it logs
+    if context.invoked_subcommand not in LOGGING:
         logging.basicConfig(format="%(name)s: %(message)s", level=logging.WARNING)
     if show:
         typer.echo(f"ebmc-stream {version('ebmc-stream')}")

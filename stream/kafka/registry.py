@@ -10,7 +10,7 @@ from urllib.parse import quote, urlsplit
 
 from stream.errors import SettingsError
 from stream.kafka.options import KafkaSettings
-from stream.kafka.passwords import needed
+from stream.passwords import needed
 
 TIMEOUT = 10.0  # seconds
 JSON_TYPE = "application/vnd.schemaregistry.v1+json"

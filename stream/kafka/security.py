@@ -8,7 +8,7 @@ from aiokafka.abc import AbstractTokenProvider
 from stream.errors import SettingsError
 from stream.kafka.library import keep_secrets
 from stream.kafka.options import KafkaSettings, Sasl
-from stream.kafka.passwords import needed, secret
+from stream.passwords import needed, secret
 
 
 class Token(AbstractTokenProvider):

@@ -3,6 +3,7 @@
 import importlib
 from collections import Counter
 from collections.abc import AsyncGenerator
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -55,7 +56,8 @@ class Media:
     when the source ends; raises `SourceError` when it breaks, after the frames that could be decoded, and `SourceLost`
     when a live source is gone for good. condition: how it is doing, for the metrics. stamped: the frames are arrivals
     that were stamped when they were recorded, or come with marks (`Mark`) how far they are complete. first: index of
-    the first window that is wanted; frames before it are there for what reaches back.
+    the first window that is wanted; frames before it are there for what reaches back. off: modalities that are not
+    given to the model; whoever owns the source may change it while it runs.
     """
 
     kinds: frozenset[Modality]
@@ -64,6 +66,7 @@ class Media:
     condition: Condition = field(default_factory=Condition)
     stamped: bool = False
     first: int = 0
+    off: AbstractSet[Modality] = frozenset()
 
 
 class Source(Protocol):

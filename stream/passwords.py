@@ -7,8 +7,11 @@ from pydantic import SecretStr
 from stream.errors import SettingsError
 
 
-def secret(name: str, value: SecretStr | None, file: Path | None) -> str | None:
-    """The secret from the settings, or the content of its file without the last line's end. Raises `SettingsError`."""
+def secret(name: str, value: SecretStr | None, file: Path | None, group: str = "EBMC_KAFKA") -> str | None:
+    """The secret from the settings, or the content of its file without the last line's end. Raises `SettingsError`.
+
+    group: the beginning of the variables that it is set by.
+    """
     if value is not None:
         return value.get_secret_value()
     if file is None:
@@ -17,7 +20,7 @@ def secret(name: str, value: SecretStr | None, file: Path | None) -> str | None:
         return file.read_text("utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
         why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
-        raise SettingsError(f"EBMC_KAFKA_{name.upper()}_FILE: {file} cannot be read ({why})") from None
+        raise SettingsError(f"{group}_{name.upper()}_FILE: {file} cannot be read ({why})") from None
 
 
 def needed(name: str, value: SecretStr | None, file: Path | None) -> str:
