@@ -71,8 +71,8 @@ class Run:
 
 @pytest.fixture
 def run(cluster: MockCluster, topic: str, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Run:
-    settings = KafkaSettings(spill=tmp_path, patience=PATIENCE, request_timeout=PATIENCE, close_timeout=60, create=False)
-    return Run(cluster, topic, settings, caplog)
+    patient = {"patience": PATIENCE, "request_timeout": PATIENCE, "close_timeout": 60.0}
+    return Run(cluster, topic, KafkaSettings(spill=tmp_path, create=False, **patient), caplog)
 
 
 @pytest.mark.parametrize(

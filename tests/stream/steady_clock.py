@@ -23,5 +23,8 @@ class SteadyClock:
         return self._moment
 
     async def sleep_until(self, moment: float) -> None:
-        while (left := moment - self.now()) > 0:
+        while True:
+            left = moment - self.now()
+            if left <= 0:
+                return
             await asyncio.sleep(min(left, LOOK))

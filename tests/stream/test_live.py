@@ -40,7 +40,12 @@ def check_order(events: Sequence[SentimentEvent]) -> None:
 
 @pytest.mark.parametrize(("kind", "gone"), [(VideoFrame, VIDEO), (AudioFrame, AUDIO)])
 def test_what_drops_has_no_trust_in_the_next_event_and_is_back_within_two_windows(
-    front: FrontEnds, engine: Engine, clip_frames: Sequence[Frame], clock: SteadyClock, kind: type[Frame], gone: Modality
+    front: FrontEnds,
+    engine: Engine,
+    clip_frames: Sequence[Frame],
+    clock: SteadyClock,
+    kind: type[Frame],
+    gone: Modality,
 ) -> None:
     # frames   |=== 4.6 s ===x gone 2.3 s x== back 6.9 to 9 ==|
     # events                  5.0 missing      7.5 or 8.0 back
