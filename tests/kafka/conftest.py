@@ -53,10 +53,11 @@ def topic(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def options(broker: Broker, tmp_path: Path) -> Callable[..., KafkaSettings]:
-    """Settings for the broker, with a spill of the test's own."""
+    """Settings for the broker, with a spill of the test's own, and patient: a machine that stalls is no outage."""
+    usual = {"spill": tmp_path / "spill", "idempotent": broker.idempotent, "patience": 15.0, "close_timeout": 60.0}
 
     def make(**given: Any) -> KafkaSettings:
-        return KafkaSettings(**{"spill": tmp_path / "spill", "idempotent": broker.idempotent} | given)
+        return KafkaSettings(**usual | given)
 
     return make
 

@@ -16,7 +16,7 @@ from tests.stream.events import event
 Record = ConsumerRecord[bytes, bytes]
 
 
-async def records(bootstrap: str, topic: str, seconds: float = 20.0) -> list[Record]:
+async def records(bootstrap: str, topic: str, seconds: float = 60.0) -> list[Record]:
     """All that is on a topic now, per partition in order."""
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, auto_offset_reset="earliest")
     async with asyncio.timeout(seconds):

@@ -92,7 +92,7 @@ def test_events_travel_in_avro_and_come_back(broker: Broker, topic: str, options
             for each in sent:
                 await sink.send(each)
         taken: list[Any] = []
-        async with asyncio.timeout(20), SentimentEvents(broker.bootstrap, topic, None, "earliest", given) as events:
+        async with asyncio.timeout(60), SentimentEvents(broker.bootstrap, topic, None, "earliest", given) as events:
             async for each in events:
                 taken.append(each)
                 if len(taken) == len(sent):

@@ -45,7 +45,7 @@ async def put(broker: Broker, topic: str, sent: Sequence[Message]) -> None:
 
 async def take(events: SentimentEvents, count: int) -> list[SentimentEvent]:
     taken: list[SentimentEvent] = []
-    async with asyncio.timeout(30), events:
+    async with asyncio.timeout(60), events:
         async for each in events:
             taken.append(each)
             if len(taken) == count:
@@ -118,7 +118,7 @@ def test_a_loop_that_is_left_without_a_block_closes_too(broker: Broker, topic: s
         async for each in SentimentEvents(broker.bootstrap, topic, start="earliest", settings=options()):
             assert each.window.index == 0
             break
-        async with asyncio.timeout(10):  # the loop closes what was left; an unclosed connection would fail the test
+        async with asyncio.timeout(30):  # the loop closes what was left; an unclosed connection would fail the test
             while len(asyncio.all_tasks()) > 1:  # noqa: ASYNC110
                 await asyncio.sleep(0.01)
 

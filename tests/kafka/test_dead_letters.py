@@ -294,7 +294,7 @@ def test_a_replay_that_is_broken_off_remembers_what_was_acknowledged(
         async with opened(broker.bootstrap, topic, options()) as dead:
             replayer = Replayer(dead, Choice())
             work = asyncio.ensure_future(replayer.send(broker.bootstrap, options()))
-            async with asyncio.timeout(30):
+            async with asyncio.timeout(60):
                 while not replayer.done.sent:  # noqa: ASYNC110
                     await asyncio.sleep(0.001)
             work.cancel()

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import av
 import pytest
 
 from stream.chunks.chunk import Chunk, chunk_from
@@ -23,7 +24,20 @@ def command(source: str, bootstrap: str, topic: str, *more: str) -> list[str]:
 @pytest.fixture
 def environment(broker: Broker, tmp_path: Path) -> dict[str, str]:
     own = {"EBMC_KAFKA_SPILL": str(tmp_path / "spill"), "EBMC_KAFKA_IDEMPOTENT": str(broker.idempotent).lower()}
-    return {**os.environ, **own}
+    return {**os.environ, **own, "EBMC_KAFKA_CLOSE_TIMEOUT": "60"}
+
+
+@pytest.fixture(scope="module")
+def beginning(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first 8 s of the clip."""
+    path = tmp_path_factory.mktemp("beginning") / "clip.mp4"
+    with av.open(str(clip)) as source, av.open(str(path), "w") as out:
+        copies = {stream.index: out.add_stream_from_template(stream) for stream in source.streams}
+        for packet in source.demux():
+            if packet.dts is not None and packet.dts * packet.time_base < 8:
+                packet.stream = copies[packet.stream.index]
+                out.mux(packet)
+    return path
 
 
 def on_topic(bootstrap: str, topic: str) -> list[Chunk]:
@@ -38,7 +52,7 @@ def check_row(chunks: Sequence[Chunk]) -> None:
 
 def test_a_file_is_all_there(broker: Broker, topic: str, clip: Path, environment: dict[str, str]) -> None:
     made = command(str(clip), broker.bootstrap, topic, "--stream", "cam-1")
-    done = subprocess.run(made, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(made, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     assert "cam-1: 27.0 s, 28 chunks" in done.stderr
     chunks = on_topic(broker.bootstrap, topic)
@@ -53,7 +67,7 @@ def test_a_file_that_is_cut_off_is_told(
     short = tmp_path / "short.mp4"
     short.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
     made = command(str(short), broker.bootstrap, topic)
-    done = subprocess.run(made, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(made, env=environment, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "short.mp4" in done.stderr
@@ -62,13 +76,19 @@ def test_a_file_that_is_cut_off_is_told(
 def test_ctrl_c_sends_what_is_cut(broker: Broker, topic: str, clip: Path, environment: dict[str, str]) -> None:
     made = command(str(clip), broker.bootstrap, topic, "--realtime")
     with subprocess.Popen(made, env=environment, stderr=subprocess.PIPE, text=True) as process:
-        deadline = time.monotonic() + 30
-        while len(_found(broker, topic)) < 3 and time.monotonic() < deadline:
-            time.sleep(0.3)
+        wait_for_chunks(broker, topic, 3)
         process.send_signal(signal.SIGINT)
-        _, err = process.communicate(timeout=20)
+        _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     check_row(on_topic(broker.bootstrap, topic))
+
+
+def wait_for_chunks(broker: Broker, topic: str, count: int) -> None:
+    """Until so many are on the topic."""
+    deadline = time.monotonic() + 90
+    while len(_found(broker, topic)) < count:
+        assert time.monotonic() < deadline, "no chunks came"
+        time.sleep(0.3)
 
 
 def _found(broker: Broker, topic: str) -> list[Chunk]:
@@ -79,20 +99,23 @@ def _found(broker: Broker, topic: str) -> list[Chunk]:
 
 
 def test_the_brokers_are_away_for_a_while(
-    real: ApacheKafka, topic: str, clip: Path, environment: dict[str, str]
+    real: ApacheKafka, topic: str, beginning: Path, environment: dict[str, str]
 ) -> None:
-    made = command(str(clip), real.bootstrap, topic, "--realtime")
-    quick = {"EBMC_KAFKA_REQUEST_TIMEOUT": "2", "EBMC_KAFKA_PATIENCE": "0.5", "EBMC_KAFKA_CLOSE_TIMEOUT": "30"}
+    made = command(str(beginning), real.bootstrap, topic, "--realtime")
+    quick = {"EBMC_KAFKA_REQUEST_TIMEOUT": "2", "EBMC_KAFKA_PATIENCE": "0.5"}
     with subprocess.Popen(made, env=environment | quick, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr
         try:
-            time.sleep(8)
+            wait_for_chunks(real, topic, 2)
             real.pause()
-            time.sleep(8)
+            away = any("the brokers are away" in line for line in process.stderr)  # reads no further than that
+            time.sleep(2)  # two more chunks are cut meanwhile
         finally:
             real.resume()
-        _, err = process.communicate(timeout=60)
+        _, err = process.communicate(timeout=90)
     assert process.returncode == 0, err
+    assert away
     chunks = on_topic(real.bootstrap, topic)
     first = [chunk for n, chunk in enumerate(chunks) if chunk.sequence not in {c.sequence for c in chunks[:n]}]
     check_row(first)
-    assert "the brokers are away" in err
+    assert first[-1].end == pytest.approx(8.0, abs=0.1)

@@ -18,7 +18,8 @@ from tests.kafka.broker import ApacheKafka, Broker, free_ports
 from tests.kafka.reading import expected, first_times, read, some_events
 
 Options = Callable[..., KafkaSettings]
-QUICK = {"patience": 0.5, "request_timeout": 2.0, "close_timeout": 30.0, "memory": 50}
+QUICK = {"patience": 0.5, "request_timeout": 2.0, "close_timeout": 60.0, "memory": 200}
+STEADY = QUICK | {"patience": 3.0, "request_timeout": 3.0}  # a machine that stalls for a moment is no outage
 PACE = 0.01  # seconds between two events
 
 
@@ -40,15 +41,15 @@ async def send_through(sink: KafkaSink, count: int, at: dict[int, Callable[[], N
 def test_a_broker_that_hangs(
     real: ApacheKafka, topic: str, options: Options, caplog: pytest.LogCaptureFixture, idempotent: bool
 ) -> None:
-    sink = KafkaSink(f"//{real.bootstrap}/{topic}", options(**QUICK, idempotent=idempotent))
+    sink = KafkaSink(f"//{real.bootstrap}/{topic}", options(**STEADY, idempotent=idempotent))
     metrics = Metrics()
     sink.report_to(metrics)
     try:
-        asyncio.run(send_through(sink, 800, {100: real.pause, 700: real.resume}))
+        asyncio.run(send_through(sink, 600, {50: real.pause, 550: real.resume}))
     finally:
         real.resume()
     found = read(real.bootstrap, topic)
-    assert first_times(found) == expected(800)
+    assert first_times(found) == expected(600)
     assert not metrics.summary().dropped
     told_once(caplog)
 
@@ -63,9 +64,9 @@ def told_once(caplog: pytest.LogCaptureFixture) -> None:
 def test_a_broker_that_is_killed_and_started_again(
     real: ApacheKafka, topic: str, options: Options, caplog: pytest.LogCaptureFixture
 ) -> None:
-    sink = KafkaSink(f"//{real.bootstrap}/{topic}", options(**QUICK))
-    asyncio.run(send_through(sink, 600, {100: real.kill, 400: real.start}))
-    assert first_times(read(real.bootstrap, topic)) == expected(600)
+    sink = KafkaSink(f"//{real.bootstrap}/{topic}", options(**STEADY))
+    asyncio.run(send_through(sink, 400, {50: real.kill, 350: real.start}))
+    assert first_times(read(real.bootstrap, topic)) == expected(400)
     told_once(caplog)
 
 
@@ -169,7 +170,7 @@ def test_a_writer_that_is_killed_during_an_outage_loses_nothing_that_was_kept(
 
 def test_the_caps_of_an_outage_are_counted(options: Options, topic: str, caplog: pytest.LogCaptureFixture) -> None:
     metrics = Metrics()
-    settings = options(**QUICK | {"close_timeout": 0.0}, spill_mib=0.05)
+    settings = options(**QUICK | {"close_timeout": 0.0, "request_timeout": 60.0}, spill_mib=0.05)
     sink = KafkaSink(f"//127.0.0.1:{free_ports(1)[0]}/{topic}", settings)
     sink.report_to(metrics)
     longest = asyncio.run(send_through(sink, 200, {}))
@@ -178,4 +179,4 @@ def test_the_caps_of_an_outage_are_counted(options: Options, topic: str, caplog:
     assert 0 < dropped < 200
     assert f" {200 - dropped:.0f} events wait on disk" in left
     assert len([line for line in caplog.messages if "events are dropped" in line]) == 1
-    assert longest < 1.0, "nobody waits for a broker that is away"
+    assert longest < 10.0, "nobody waits for a broker that is away, which would take the minute of its timeout"

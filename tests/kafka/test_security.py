@@ -70,7 +70,7 @@ def test_a_password_from_a_file_over_tls(
                 return each.event_id
         return ""
 
-    assert asyncio.run(asyncio.wait_for(one(), 20)).startswith("cam-")
+    assert asyncio.run(asyncio.wait_for(one(), 60)).startswith("cam-")
 
 
 def test_a_token_from_a_file_over_tls(real: ApacheKafka, topic: str, secure: Options, tmp_path: Path) -> None:

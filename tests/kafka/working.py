@@ -113,7 +113,7 @@ class WorkerProcess:
         """As Ctrl-C does; the exit code."""
         self.process.send_signal(signal.SIGINT)
         with suppress(subprocess.TimeoutExpired):
-            self.process.wait(15)
+            self.process.wait(60)
         code = self.process.poll()
         self.kill()
         return -1 if code is None else code

@@ -47,14 +47,15 @@ class LiveFeed(FeedSource):
 
     live = True
 
+    def __init__(self, frames: Sequence[Frame], clock: Clock, name: str = "feed") -> None:
+        super().__init__(frames, name)
+        self._clock = clock
+
     async def _play(self) -> AsyncGenerator[Frame]:
-        clock = WallClock()
-        begin = clock.now()
+        begin = self._clock.now()
         for frame in self._frames:
-            await clock.sleep_until(begin + frame.end)
+            await self._clock.sleep_until(begin + frame.end)
             yield frame
-        if self._error:
-            raise self._error
 
 
 def play(

@@ -18,7 +18,8 @@ from stream.settings import Settings
 from stream.sources.source import Condition, Source
 
 RTSP_SERVER = Path(__file__).with_name("rtsp_server.py")
-QUICK = Settings(open_timeout=5, read_timeout=1.5, reconnect_wait=0.2, reconnect_most=1)
+QUICK = Settings(open_timeout=30, read_timeout=1.5, reconnect_wait=0.2, reconnect_most=1)  # for what hangs
+STEADY = QUICK.model_copy(update={"read_timeout": 30.0})  # a machine that stalls for a moment is no source that hangs
 
 
 class Listener:
@@ -68,7 +69,7 @@ async def listening(source: Source) -> AsyncIterator[Listener]:
             reading.cancel()
 
 
-async def until(condition: Callable[[], object], seconds: float = 10.0) -> float:
+async def until(condition: Callable[[], object], seconds: float = 40.0) -> float:
     """Wait for it; how long that took. Fails at the deadline."""
     begin = time.monotonic()
     while not condition():
@@ -95,7 +96,7 @@ class Program:
         quiet = subprocess.DEVNULL
         self._process = subprocess.Popen(self._command, stdout=quiet, stderr=quiet, stdin=quiet, start_new_session=True)
 
-    def await_port(self, port: int, seconds: float = 20.0) -> None:
+    def await_port(self, port: int, seconds: float = 60.0) -> None:
         """Wait until it listens there."""
         begin = time.monotonic()
         while time.monotonic() - begin < seconds:

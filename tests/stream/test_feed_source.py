@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -55,7 +56,7 @@ def test_sound_of_any_rate_becomes_16_khz_without_gaps(rate: int) -> None:
 
 
 def test_timestamps_of_the_program_are_kept_and_begin_at_zero() -> None:
-    feed = FeedSource("call", BOTH)
+    feed = FeedSource("call", BOTH, seconds=10)
 
     def push() -> None:
         for number in range(5):
@@ -94,7 +95,7 @@ def test_a_feed_has_the_kinds_it_was_made_with() -> None:
 
 
 def test_values_that_are_not_numbers_pass_as_they_do_from_files() -> None:
-    feed = FeedSource("call", frozenset({Modality.AUDIO}))
+    feed = FeedSource("call", frozenset({Modality.AUDIO}), seconds=10)
 
     def push() -> None:
         feed.push_audio(np.full(1_600, np.nan, np.float32))
@@ -103,7 +104,9 @@ def test_values_that_are_not_numbers_pass_as_they_do_from_files() -> None:
     assert np.isnan(np.concatenate([frame.samples for frame in read(feed, push).sound])).all()
 
 
-def test_a_feed_that_nobody_reads_stays_in_bounds() -> None:
+def test_a_feed_that_nobody_reads_stays_in_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    moment = time.monotonic()
+    monkeypatch.setattr("stream.sources.buffer.time.monotonic", lambda: moment)  # nothing waits too long
     feed = FeedSource("call", BOTH, seconds=1.0)
     for _ in range(100):
         feed.push_audio(np.zeros(1_600, np.float32))

@@ -18,9 +18,16 @@ from stream.recording import Recorder
 from stream.records import AudioFrame, Frame, State, VideoFrame
 from stream.sources.replay import ReplaySource
 from tests.stream.feeds import FeedSource, LiveFeed, play, substance
+from tests.stream.steady_clock import SteadyClock
 
 TEXT, AUDIO, VIDEO = MODALITIES
 HOP = 0.5
+
+
+@pytest.fixture
+def clock() -> SteadyClock:
+    """What the source and the pipeline go by."""
+    return SteadyClock()
 
 
 def without(frames: Sequence[Frame], kind: type[Frame], start: float, end: float) -> list[Frame]:
@@ -33,12 +40,17 @@ def check_order(events: Sequence[SentimentEvent]) -> None:
 
 @pytest.mark.parametrize(("kind", "gone"), [(VideoFrame, VIDEO), (AudioFrame, AUDIO)])
 def test_what_drops_has_no_trust_in_the_next_event_and_is_back_within_two_windows(
-    front: FrontEnds, engine: Engine, clip_frames: Sequence[Frame], kind: type[Frame], gone: Modality
+    front: FrontEnds,
+    engine: Engine,
+    clip_frames: Sequence[Frame],
+    clock: SteadyClock,
+    kind: type[Frame],
+    gone: Modality,
 ) -> None:
     # frames   |=== 4.6 s ===x gone 2.3 s x== back 6.9 to 9 ==|
     # events                  5.0 missing      7.5 or 8.0 back
     feed = without([frame for frame in clip_frames if frame.pts < 9.0], kind, 4.6, 6.9)
-    events, this = play([LiveFeed(feed)], front, engine)
+    events, this = play([LiveFeed(feed, clock)], front, engine, clock=clock)
     check_order(events)
     states = {event.window.end: event.modalities[gone] for event in events}
     trust = {event.window.end: event.trust[gone] for event in events}
@@ -51,9 +63,11 @@ def test_what_drops_has_no_trust_in_the_next_event_and_is_back_within_two_window
     assert this.broken == []
 
 
-def test_when_everything_stops_events_go_on(front: FrontEnds, engine: Engine, clip_frames: Sequence[Frame]) -> None:
+def test_when_everything_stops_events_go_on(
+    front: FrontEnds, engine: Engine, clip_frames: Sequence[Frame], clock: SteadyClock
+) -> None:
     feed = [frame for frame in clip_frames if frame.pts < 4.6 or 6.9 <= frame.pts < 8.0]
-    events, _ = play([LiveFeed(feed)], front, engine)
+    events, _ = play([LiveFeed(feed, clock)], front, engine, clock=clock)
     check_order(events)
     ends = {event.window.end: event for event in events}
     for end in (5.5, 6.0, 6.5):
@@ -62,20 +76,22 @@ def test_when_everything_stops_events_go_on(front: FrontEnds, engine: Engine, cl
 
 
 def test_a_recorded_live_session_replays_to_the_same_events(
-    front: FrontEnds, engine: Engine, clip_frames: Sequence[Frame], tmp_path: Path
+    front: FrontEnds, engine: Engine, clip_frames: Sequence[Frame], clock: SteadyClock, tmp_path: Path
 ) -> None:
     feed = without([frame for frame in clip_frames if frame.pts < 9.0], VideoFrame, 5.0, 6.5)
     with Recorder(tmp_path / "session") as recorder:
-        live, _ = play([LiveFeed(feed, "cam")], front, engine, record=recorder)
+        live, _ = play([LiveFeed(feed, clock, "cam")], front, engine, clock=clock, record=recorder)
     for _ in range(2):
         again, _ = play([ReplaySource(tmp_path / "session" / "cam")], front, engine)
         assert substance(again) == substance(live)
 
 
-def test_two_streams_at_once_are_two_streams(front: FrontEnds, engine: Engine, clip_frames: Sequence[Frame]) -> None:
+def test_two_streams_at_once_are_two_streams(
+    front: FrontEnds, engine: Engine, clip_frames: Sequence[Frame], clock: SteadyClock
+) -> None:
     one = [frame for frame in clip_frames if frame.pts < 6.0]
     other = without(one, VideoFrame, 0.0, 6.0)
-    events, _ = play([LiveFeed(one, "a"), LiveFeed(other, "b")], front, engine)
+    events, _ = play([LiveFeed(one, clock, "a"), LiveFeed(other, clock, "b")], front, engine, clock=clock)
     for name in ("a", "b"):
         check_order([event for event in events if event.window.stream == name])
     assert all(event.trust[VIDEO] == 0 for event in events if event.window.stream == "b")

@@ -52,7 +52,7 @@ def test_a_blocking_buffer_that_is_closed_lets_its_thread_go_and_an_error_comes_
 
         threading.Thread(target=write, daemon=True).start()
         buffer.close()
-        assert await asyncio.to_thread(refused.wait, 5)
+        assert await asyncio.to_thread(refused.wait, 30)
 
         other = BlockingBuffer(2)
         other.attach()
@@ -65,9 +65,14 @@ def test_a_blocking_buffer_that_is_closed_lets_its_thread_go_and_an_error_comes_
     asyncio.run(run())
 
 
-def test_a_live_buffer_keeps_the_newest_sound_and_the_latest_picture_and_counts_the_rest() -> None:
+def test_a_live_buffer_keeps_the_newest_sound_and_the_latest_picture_and_counts_the_rest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     # sound      0.0 0.1 ... 2.9   of which the last second is kept
     # pictures   0.0 0.1 ... 2.9   of which the last one is kept
+    moment = time.monotonic()
+    monkeypatch.setattr("stream.sources.buffer.time.monotonic", lambda: moment)  # nothing waits too long
+
     async def run() -> tuple[list[Frame], Condition]:
         condition = Condition()
         buffer = LiveBuffer(1.0, condition)
@@ -118,7 +123,7 @@ def test_a_read_that_is_cancelled_while_it_is_woken_ends() -> None:
             buffer.put(sound(0))
             await asyncio.sleep(0)
             task.cancel()
-            done, _ = await asyncio.wait([task], timeout=2)
+            done, _ = await asyncio.wait([task], timeout=30)
             assert done
             assert task.cancelled()
 
