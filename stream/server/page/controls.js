@@ -98,8 +98,12 @@ export class Controls {
       write(part("welcome-title"), words[0]);
       write(part("welcome-words"), state === "paused" && source === "clip" ? "The clip goes on from here." : words[1]);
     }
-    const again = source === "clip" && state === "ended";
-    face(part("start-clip"), "play", again ? "Play again" : "Play the clip");
+    const here = state === "paused" ? source : null;
+    const again = state === "ended" && source === "clip";
+    face(part("start-camera"), "camera", here === "camera" ? "Resume" : "Start with camera and microphone");
+    face(part("start-clip"), "play", here === "clip" ? "Resume" : again ? "Play again" : "Play the clip");
+    const first = here === "clip" || again ? "start-clip" : "start-camera";
+    for (const id of ["start-camera", "start-clip"]) part(id).className = id === first ? "primary" : "second";
   }
 
   /** @param {string} name @returns {HTMLElement} */

@@ -86,7 +86,10 @@ const session = new Session({
 }, stage.video, asked.get("transport") === "socket");
 
 const controls = new Controls({
-  start: (source) => start(source, 0),
+  start: (source) => {
+    if (session.state === "paused" && session.source === source) void session.resume(clip.position);
+    else start(source, 0);
+  },
   pauseOrResume: () => {
     if (session.state === "paused") void session.resume(clip.position);
     else session.pause();
