@@ -67,8 +67,9 @@ def serve(settings: Settings, demo: Demo, report: Callable[[str], None]) -> int:
         this = Run(front, engine, [hub], WallClock(), settings, realtime=True, metrics=metrics, health=health)
         listen_on(options.host)
         health.loaded()
-        server = _Server(_configured(options, house, access, this))
-        return asyncio.run(_serve(house, this, server, listening, demo, _address(options, access, listening), report))
+        address = _address(options, access, listening)
+        server = _Server(_configured(options, house, access, this), lambda: demo.opened(address))
+        return asyncio.run(_serve(house, this, server, listening, demo, report))
 
 
 async def _serve(
@@ -77,7 +78,6 @@ async def _serve(
     server: "_Server",
     listening: socket.socket,
     demo: Demo,
-    address: str,
     report: Callable[[str], None],
 ) -> int:
     over = asyncio.Event()
@@ -88,7 +88,6 @@ async def _serve(
                 tasks.create_task(server.serve(sockets=[listening]))
                 if demo.sinks is not None:
                     tasks.create_task(play_clip(house, demo.sinks, over if demo.leave else asyncio.Event()))
-                demo.opened(address)
                 await _either(this.stop, over)
                 _close(house, this, server)
     except BaseExceptionGroup as group:
@@ -132,7 +131,16 @@ async def _either(*events: asyncio.Event) -> None:
 
 
 class _Server(uvicorn.Server):
-    """uvicorn, whose signals are ours."""
+    """uvicorn, whose signals are ours. opened: called once it listens."""
+
+    def __init__(self, config: uvicorn.Config, opened: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._opened = opened
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, then say so."""
+        await super().startup(sockets)
+        self._opened()
 
     @contextmanager
     def capture_signals(self) -> Generator[None]:

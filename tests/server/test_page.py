@@ -74,7 +74,7 @@ def test_a_covered_camera_gives_its_trust_to_the_others_and_gets_it_back(server:
     windows = page.evaluate("((data) => data.events - data.before)(document.documentElement.dataset)")
     assert windows <= 3, "the trust has to move within a second: two windows, and one that had closed before"
     wait_for(page, "Math.abs(trust('text') + trust('audio') - 1) < 0.02", SECONDS)
-    assert "face" in page.get_by_test_id("reason-video").inner_text().lower()
+    assert "picture is black" in page.get_by_test_id("reason-video").inner_text()
     page.get_by_test_id("switch-covered").click()
     wait_for(page, "trust('video') > 0.1", SECONDS)
 
@@ -180,8 +180,8 @@ def caches() -> dict[str, str]:
 
 
 def snapshot(folder: Path) -> set[str]:
-    """Every file in a folder."""
-    return {str(path) for path in folder.rglob("*") if path.is_file()}
+    """Every file in a folder; a list of the machine's fonts, which MediaPipe's imports make, tells nothing of anybody."""
+    return {str(path) for path in folder.rglob("*") if path.is_file() and path.parent.name != "matplotlib"}
 
 
 def test_modules_of_the_page_under_node() -> None:
