@@ -107,11 +107,11 @@ class Visit:
 
     async def _visit(self, name: str) -> None:
         await self._send(self._created(name))
-        async with asyncio.timeout(self._options.patience):
-            try:
+        try:
+            async with asyncio.timeout(self._options.patience):
                 configure = await self._configure()
-            except TimeoutError:
-                raise VisitError(Code.NOT_CONFIGURED, "nothing was asked for in time: send `configure` first") from None
+        except TimeoutError:
+            raise VisitError(Code.NOT_CONFIGURED, "nothing was asked for in time: send `configure` first") from None
         async with self._opened(name, configure) as source:
             with self._house.reception.hub.reader(name) as reader:
                 await self._house.reception.bring(source)

@@ -2,13 +2,15 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { Backoff } from "../../stream/server/page/backoff.js";
+import { judged } from "../../stream/server/page/ending.js";
 import { boxOnStage } from "../../stream/server/page/framing.js";
 import { PICTURE, SOUND, packet } from "../../stream/server/page/packet.js";
 import { clockTime, percent, signed, stateInWords } from "../../stream/server/page/wording.js";
 
 test("a packet has kind, rate and time, little endian, then its payload", () => {
   const view = new DataView(packet(SOUND, 48000, 1.5, new Int16Array([1, -2]).buffer));
-  assert.deepEqual([view.getUint8(0), view.getUint8(3), view.getUint32(4, true), view.getFloat64(8, true)], [1, 0, 48000, 1.5]);
+  const header = [view.getUint8(0), view.getUint8(3), view.getUint32(4, true), view.getFloat64(8, true)];
+  assert.deepEqual(header, [1, 0, 48000, 1.5]);
   assert.deepEqual([view.byteLength, view.getInt16(18, true)], [20, -2]);
   assert.equal(new DataView(packet(PICTURE, 0, 0, new ArrayBuffer(3))).byteLength, 19);
 });
@@ -19,6 +21,20 @@ test("waits grow from half a second to five, and begin anew after success", () =
   assert.equal(backoff.next(true), 10);
   backoff.reset();
   assert.equal(backoff.next(), 0.5);
+});
+
+test("the end of a socket is final, over, or a reason to try again", () => {
+  const told = (code) => (code ? { code, message: "why" } : null);
+  const kind = (reason, code, error) => judged({ reason, code, error: told(error) }).kind;
+  assert.equal(kind("error", 1008, "unauthorized"), "fail");
+  assert.equal(kind(null, 1008), "fail");
+  assert.equal(kind("error", 1008, "bad_offer"), "other-way");
+  assert.equal(kind("error", 1008, "rate_limited"), "retry");
+  assert.equal(kind("error", 1013, "too_many_sessions"), "crowded");
+  assert.equal(kind("ended", 1000), "finish");
+  assert.equal(kind("idle", 1000), "finish");
+  assert.equal(kind("shutdown", 1012), "retry");
+  assert.equal(kind(null, 1006), "retry");
 });
 
 test("a box lies where the picture is shown, between bars, and is mirrored with it", () => {

@@ -7,7 +7,10 @@ const CROWDED = 10; // s, when the server has as many sessions as it takes
 export class Backoff {
   #tries = 0;
 
-  /** @param {boolean} [crowded] @returns {number} Seconds to wait now: 0.5, 1, 2, 4, 5, 5, …; 10 where it is crowded. */
+  /**
+   * @param {boolean} [crowded]
+   * @returns {number} Seconds to wait now: 0.5, 1, 2, 4, 5, 5, …; 10 where it is crowded.
+   */
   next(crowded = false) {
     if (crowded) return CROWDED;
     const wait = Math.min(LONGEST, FIRST * 2 ** this.#tries);

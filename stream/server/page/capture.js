@@ -5,7 +5,7 @@ const SOUND = { echoCancellation: false, noiseSuppression: false, autoGainContro
 
 /** @type {Record<string, string>} */
 const WORDS = {
-  NotAllowedError: "The browser may not use the camera and the microphone. Allow it in the address bar, then start again.",
+  NotAllowedError: "The browser may not use camera and microphone. Allow it in the address bar, then start again.",
   NotFoundError: "No camera and no microphone were found. Connect one and start again, or play the clip.",
   NotReadableError: "The camera or the microphone is used by another program. Close that and start again.",
   SecurityError: "This browser does not let the page use the camera. Open it over https or on this machine.",

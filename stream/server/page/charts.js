@@ -10,6 +10,7 @@ import { NAMES, percent, signed } from "./wording.js";
 const uPlot = /** @type {any} */ (globalThis).uPlot;
 const SHORTEST = 30; // s shown at first, until there is more
 const EDGE = 34; // px beside the plot, the same above and below so that the times meet
+const HIDDEN = { show: false };
 const DESCRIBE_AGAIN = 5000; // ms
 
 /** Colours of the theme, read anew by each drawing after `refresh()`. */
@@ -81,12 +82,12 @@ export class Charts {
     for (const [key, text, kind] of entries) {
       const value = made("b", { text: "–" });
       this.#values[key] = value;
-      const item = made("li", { class: kind, "data-modality": key }, [made("i"), text, key === "interval" ? "" : value]);
-      part("legend").append(item);
+      const inside = kind === "wide" ? [made("i"), text] : [made("i"), text, value];
+      part("legend").append(made("li", { class: kind, "data-modality": key }, inside));
     }
   }
 
-  /** @param {any[]} axes @param {[number, number]} values @param {string} height */
+  /** @param {any[]} axes @param {[number, number]} values */
   #options(axes, values) {
     const tell = (/** @type {any} */ plot) => {
       const index = plot.cursor.idx;
@@ -95,7 +96,7 @@ export class Charts {
     return {
       legend: { show: false },
       padding: [8, 18, 0, 0],
-      cursor: { y: false, drag: { x: false, y: false }, points: { show: false }, sync: { key: "minute" } },
+      cursor: { y: false, drag: { x: false, y: false }, points: HIDDEN, sync: { key: "minute" } },
       scales: { x: { time: false, auto: false }, y: { auto: false, range: values } },
       axes,
       hooks: { setCursor: [tell] },
@@ -106,7 +107,7 @@ export class Charts {
   #upright(splits, text) {
     return {
       side: 3, size: EDGE, gap: 6, stroke: this.#palette.of("soft"), font: "12px system-ui, sans-serif",
-      grid: { stroke: this.#palette.of("grid"), width: 1 }, ticks: { show: false },
+      grid: { stroke: this.#palette.of("grid"), width: 1 }, ticks: HIDDEN,
       splits: () => splits, values: (/** @type {any} */ _plot, /** @type {number[]} */ at) => at.map(text),
     };
   }
@@ -119,26 +120,26 @@ export class Charts {
     };
     return {
       side: 2, size: named ? 24 : 4, gap: 5, stroke: this.#palette.of("soft"), font: "12px system-ui, sans-serif",
-      grid: { stroke: this.#palette.of("grid"), width: 1 }, ticks: { show: false },
+      grid: { stroke: this.#palette.of("grid"), width: 1 }, ticks: HIDDEN,
       splits: (/** @type {any} */ plot) => ticks(plot.scales.x.min, plot.scales.x.max),
-      values: (/** @type {any} */ plot, /** @type {number[]} */ at) => at.map((value) => (named ? ago(plot, value) : "")),
+      values: (/** @type {any} */ plot, /** @type {number[]} */ at) => at.map((time) => (named ? ago(plot, time) : "")),
     };
   }
 
   /** @param {HTMLElement} place */
   #scorePlot(place) {
     const { of } = this.#palette;
-    const edge = { stroke: "transparent", width: 0, points: { show: false } };
+    const edge = { stroke: "transparent", width: 0, points: HIDDEN };
     const upright = this.#upright([-1, 0, 1], (value) => (value === 0 ? "0" : signed(value).slice(0, 2)));
     return new uPlot({
       ...sizeOf(place),
       ...this.#options([this.#times(false), upright], [-1.06, 1.06]),
       series: [
         {},
-        { stroke: of("ink"), width: 2.4, points: { show: false } },
+        { stroke: of("ink"), width: 2.4, points: HIDDEN },
         edge,
         edge,
-        ...MODALITIES.map((name) => ({ stroke: of(name), width: 1.3, points: { show: false } })),
+        ...MODALITIES.map((name) => ({ stroke: of(name), width: 1.3, points: HIDDEN })),
       ],
       bands: [{ series: [2, 3], fill: of("band") }],
     }, this.#history.scores(), place);
@@ -151,7 +152,7 @@ export class Charts {
     return new uPlot({
       ...sizeOf(place),
       ...this.#options([this.#times(true), this.#upright([0, 1], (value) => (value ? "trust" : ""))], [0, 1]),
-      series: [{}, ...pile.map((name) => ({ fill: of(name), stroke: of("panel"), width: 1, points: { show: false } }))],
+      series: [{}, ...pile.map((name) => ({ fill: of(name), stroke: of("panel"), width: 1, points: HIDDEN }))],
     }, this.#history.trust(), place);
   }
 
@@ -167,7 +168,8 @@ export class Charts {
     this.#describedAt = performance.now();
     const scores = this.#history.moments.flatMap(({ score }) => (score === null ? [] : [score]));
     const trust = this.#history.newest?.trust;
-    const reach = scores.length ? `between ${signed(Math.min(...scores))} and ${signed(Math.max(...scores))}` : "none";
+    const [least, most] = [Math.min(...scores), Math.max(...scores)].map((score) => signed(score));
+    const reach = scores.length ? `between ${least} and ${most}` : "none";
     const now = scores.length ? `, now ${signed(scores[scores.length - 1])}` : "";
     const shares = trust ? MODALITIES.map((name) => `${NAMES[name]} ${percent(trust[name])}`).join(", ") : "none";
     this.#places[0].setAttribute("aria-label", `Score over the last minute: ${reach}${now}`);

@@ -22,7 +22,7 @@ const PRESENCE = {
 /** @type {Partial<Record<State, [string, string]>>} */
 const WELCOME = {
   paused: ["Paused", "Camera and microphone are released. Nothing is sent."],
-  ended: ["That was it", "Play it again, or see how it reads you."],
+  ended: ["That was it", "Play it again, or try your own camera and microphone."],
   failed: ["This did not work", "What happened is said above. The clip needs no camera."],
 };
 
@@ -71,7 +71,9 @@ export class Controls {
     this.#sound.hidden = source !== "clip" || !running;
     part("tick").hidden = source === "clip" && state !== "idle";
     this.recording(this.#record.getAttribute("aria-pressed") === "true", running);
+    const chosen = running && part("welcome").contains(document.activeElement);
     part("welcome").hidden = running;
+    if (chosen) this.#pause.focus(); // what had the focus is gone
     part("welcome").dataset.over = String(state === "paused" || state === "ended");
     this.#invite(state, source);
   }
@@ -96,8 +98,12 @@ export class Controls {
       write(part("welcome-title"), words[0]);
       write(part("welcome-words"), state === "paused" && source === "clip" ? "The clip goes on from here." : words[1]);
     }
-    const again = source === "clip" && state === "ended";
-    face(part("start-clip"), "play", again ? "Play again" : "Play the clip");
+    const here = state === "paused" ? source : null;
+    const again = state === "ended" && source === "clip";
+    face(part("start-camera"), "camera", here === "camera" ? "Resume" : "Start with camera and microphone");
+    face(part("start-clip"), "play", here === "clip" ? "Resume" : again ? "Play again" : "Play the clip");
+    const first = here === "clip" || again ? "start-clip" : "start-camera";
+    for (const id of ["start-camera", "start-clip"]) part(id).className = id === first ? "primary" : "second";
   }
 
   /** @param {string} name @returns {HTMLElement} */

@@ -41,7 +41,8 @@ export class Facts {
     const server = event.latency.capture_to_event_ms;
     write(this.#total, `${Math.round(server + this.#page)} ms`);
     this.#parts.textContent = " latency";
-    this.#latency.title = `${Math.round(server)} ms from the end of the window to its event, ${Math.round(this.#page)} ms more to this page`;
+    const [there, here] = [server, this.#page].map(Math.round);
+    this.#latency.title = `${there} ms from the end of the window to its event, ${here} ms more to this page`;
     if (!this.#latency.childElementCount) this.#latency.append(this.#total, this.#parts);
     write(part("fact-engine"), event.engine.backend);
     write(part("fact-model"), event.engine.model);

@@ -54,6 +54,7 @@ export class History {
     if (expected === null || Math.abs(expected - ended) > REANCHOR) this.#anchor = ended - event.window.end;
     const time = Math.max((this.#anchor ?? 0) + event.window.end, (this.newest?.time ?? -Infinity) + 0.001);
     const { score, interval } = event.sentiment;
+    /** @type {Moment["alone"]} */
     const alone = { text: null, audio: null, video: null };
     for (const name of MODALITIES) alone[name] = event.modalities[name].score;
     const present = MODALITIES.some((name) => event.trust[name] > 0);

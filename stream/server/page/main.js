@@ -16,6 +16,9 @@ import { Transcript } from "./transcript.js";
 import { TranscriptView } from "./transcript-view.js";
 import { TrustRows } from "./trust.js";
 
+/** @type {[string, string]} */
+const NOTHING = ["No score yet", "It takes 4 s of picture or sound."];
+
 const root = document.documentElement;
 const asked = new URLSearchParams(location.search);
 const history = new History();
@@ -32,7 +35,7 @@ let camera = null;
 /** @type {Arrival | null} */
 let last = null;
 let shown = 0;
-let window_ = 4; // s until the first score
+let firstAfter = 4; // s that a session needs for its first score
 let base = 0; // s on the transcript's clock where this session begins
 
 const trust = new TrustRows((name) => {
@@ -44,9 +47,8 @@ const session = new Session({
   state: become,
   message: (text, tone = "calm") => {
     const place = part("message");
-    write(place, text);
     place.dataset.tone = tone;
-    place.hidden = text === "";
+    write(place, text);
   },
   media: (stream) => {
     camera = stream;
@@ -55,7 +57,7 @@ const session = new Session({
   created: (created) => {
     shown = 0;
     last = null;
-    window_ = created.window;
+    firstAfter = created.window;
     root.dataset.events = "0";
     root.dataset.stream = created.session;
     facts.created(created);
@@ -73,7 +75,7 @@ const session = new Session({
   seconds: (seconds, at) => {
     if (shown) return;
     if (session.source === "clip") clip.follow(seconds, performance.now() / 1000 - at);
-    gauge.clear("Listening", `The first score comes in ${Math.max(1, Math.ceil(window_ - seconds))} s.`);
+    gauge.clear("Listening", `The first score comes in ${Math.max(1, Math.ceil(firstAfter - seconds))} s.`);
   },
   switches: (switches) => {
     controls.switched(switches);
@@ -84,7 +86,10 @@ const session = new Session({
 }, stage.video, asked.get("transport") === "socket");
 
 const controls = new Controls({
-  start: (source) => start(source, 0),
+  start: (source) => {
+    if (session.state === "paused" && session.source === source) void session.resume(clip.position);
+    else start(source, 0);
+  },
   pauseOrResume: () => {
     if (session.state === "paused") void session.resume(clip.position);
     else session.pause();
@@ -110,8 +115,10 @@ function become(state) {
   root.dataset.connection = state;
   controls.become(state, session.source);
   stage.become(state);
-  if (state === "connecting" || state === "reconnecting") gauge.clear("Listening", `The first score comes after ${window_} s.`);
   if (state === "live") return;
+  const coming = state === "connecting" || state === "reconnecting";
+  if (coming) gauge.clear("Listening", `The first score comes after ${firstAfter} s.`);
+  else if (!last) gauge.clear(...NOTHING);
   if (last) base = session.source === "clip" ? clip.position : base + last.event.window.end;
   facts.over(last);
   last = null;
@@ -146,7 +153,7 @@ async function record() {
 }
 
 followTheme(/** @type {HTMLButtonElement} */ (part("theme")), () => charts.refreshTheme());
-gauge.clear("No score yet", "Start, and the first one comes after 4 s.");
+gauge.clear(...NOTHING);
 trust.clear();
 charts.show();
 addEventListener("pagehide", () => session.pause());

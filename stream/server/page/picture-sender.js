@@ -43,14 +43,16 @@ export class PictureSender {
       this.look();
       this.#next();
     };
-    this.#handle = this.#paced ? this.#video.requestVideoFrameCallback(look) : window.setTimeout(look, APART * 1000);
+    if (this.#paced) this.#handle = this.#video.requestVideoFrameCallback(look);
+    else this.#handle = window.setTimeout(look, APART * 1000);
   }
 
   /** Sends the picture of now if it is its turn. A hidden tab is not called back by its video: others may call this. */
   look() {
     const now = performance.now() / 1000;
     const { videoWidth, videoHeight } = this.#video;
-    if (this.#stopped || this.#busy || !videoWidth || now - this.#last < APART - EARLY || this.#connection.waiting > FULL) return;
+    const early = now - this.#last < APART - EARLY;
+    if (this.#stopped || this.#busy || early || !videoWidth || this.#connection.waiting > FULL) return;
     this.#last = now;
     const scale = Math.min(1, WIDEST / videoWidth);
     this.#canvas.width = Math.round(videoWidth * scale);

@@ -1,4 +1,4 @@
-/** What the reader asked to keep: events as JSON lines, and the camera's picture and sound if that was asked for too. */
+/** What the reader asked to keep: events as JSON lines; picture and sound only if that was asked for too. */
 
 /** @import { SentimentEvent } from "./types.js" */
 

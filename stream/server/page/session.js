@@ -5,6 +5,7 @@ import { Backoff } from "./backoff.js";
 import { CaptureError, closeCapture, openCapture } from "./capture.js";
 import { ClipTransport } from "./clip-transport.js";
 import { Connection } from "./connection.js";
+import { judged } from "./ending.js";
 import { SocketTransport } from "./socket-media.js";
 import { noSwitches } from "./types.js";
 import { WebrtcTransport } from "./webrtc.js";
@@ -23,9 +24,6 @@ import { WebrtcTransport } from "./webrtc.js";
  *
  * @typedef {WebrtcTransport | SocketTransport | ClipTransport} Transport
  */
-
-const FINAL = new Set(["unauthorized", "forbidden_origin", "source_failed"]);
-const CROWDED = "too_many_sessions";
 
 export class Session {
   /** @type {State} */
@@ -48,7 +46,7 @@ export class Session {
   #timer = 0;
   #run = 0; // counts up whenever what was under way is no longer wanted
 
-  /** @param {SessionView} view @param {HTMLVideoElement} video Where the camera is shown. @param {boolean} forceSocket */
+  /** @param {SessionView} view @param {HTMLVideoElement} video @param {boolean} forceSocket Never WebRTC. */
   constructor(view, video, forceSocket) {
     this.#view = view;
     this.#video = video;
@@ -89,12 +87,9 @@ export class Session {
     const run = this.#run;
     try {
       const stream = await openCapture();
-      if (run !== this.#run) {
-        closeCapture(stream);
-        return false;
-      }
-      this.#hold(stream);
-      return true;
+      if (run === this.#run) this.#hold(stream);
+      else closeCapture(stream);
+      return run === this.#run;
     } catch (error) {
       if (run === this.#run) this.#fail(error instanceof CaptureError ? error.message : String(error));
       return false;
@@ -116,9 +111,9 @@ export class Session {
   /** @param {number} begin */
   #open(begin) {
     this.#drop();
+    this.#error = null;
     const run = this.#run;
     const current = () => run === this.#run;
-    this.#error = null;
     const transport = this.#choose(begin);
     this.#transport = transport;
     const connection = new Connection({
@@ -145,12 +140,15 @@ export class Session {
   /** @param {number} begin @returns {Transport} */
   #choose(begin) {
     if (this.source === "clip" || !this.#stream) return new ClipTransport(begin);
-    const possible = "RTCPeerConnection" in window && !this.#forceSocket;
-    if (!possible) return new SocketTransport(this.#stream, this.#video);
+    if (this.#forceSocket || !("RTCPeerConnection" in window)) return new SocketTransport(this.#stream, this.#video);
     return new WebrtcTransport(this.#stream, () => this.#retry("The connection was lost. Trying again."));
   }
 
-  /** @param {Connection} connection @param {Transport} transport @param {() => boolean} current */
+  /**
+   * @param {Connection} connection
+   * @param {Transport} transport
+   * @param {() => boolean} current
+   */
   async #configure(connection, transport, current) {
     try {
       const message = await transport.configuration();
@@ -160,7 +158,12 @@ export class Session {
     }
   }
 
-  /** @param {Configured} configured @param {Connection} connection @param {Transport} transport @param {() => boolean} current */
+  /**
+   * @param {Configured} configured
+   * @param {Connection} connection
+   * @param {Transport} transport
+   * @param {() => boolean} current Whether this try is still the one that is wanted.
+   */
   async #begin(configured, connection, transport, current) {
     const anything = Object.values(this.switches).some((value) => (Array.isArray(value) ? value.length : value));
     if (anything) connection.change(this.switches);
@@ -178,7 +181,7 @@ export class Session {
 
   /** Media did not flow: from WebRTC to the socket, and from there to another try. @param {unknown} error */
   #otherWay(error) {
-    if (this.#transport?.name !== "webrtc") return this.#retry(`Sound and picture could not be sent (${error}). Trying again.`);
+    if (this.#transport?.name !== "webrtc") return this.#retry(`Nothing could be sent (${error}). Trying again.`);
     this.#forceSocket = true;
     this.#say("No direct connection here. Sending through the page’s own socket instead.");
     this.#open(0);
@@ -186,15 +189,11 @@ export class Session {
 
   /** @param {string | null} reason @param {number} code */
   #ended(reason, code) {
-    const error = this.#error;
-    if (error && FINAL.has(error.code)) return this.#fail(error.message);
-    if (code === 1008) return this.#fail("The server does not allow this page. Open the address that it printed.");
-    if (error?.code === "bad_offer") return this.#otherWay(error.message);
-    if (reason === "ended") return this.#finish("");
-    if (reason === "idle") return this.#finish("The session ended because nothing came in any more.");
-    const crowded = error?.code === CROWDED || code === 1013;
-    if (crowded) return this.#retry("The server has as many sessions as it takes. Waiting for a free one.", true);
-    this.#retry(error ? `${error.message} Trying again.` : "The server cannot be reached. Trying again.");
+    const { kind, text } = judged({ reason, code, error: this.#error });
+    if (kind === "fail") this.#fail(text);
+    else if (kind === "finish") this.#finish(text);
+    else if (kind === "other-way") this.#otherWay(text);
+    else this.#retry(text, kind === "crowded");
   }
 
   /** @param {string} text @param {boolean} [crowded] */

@@ -29,7 +29,7 @@ export function colour(name) {
   return value;
 }
 
-/** @param {HTMLElement} element @param {number | null} score Tints the element between negative, middle and positive. */
+/** From negative over middle to positive. @param {HTMLElement} element @param {number | null} score */
 export function tint(element, score) {
   if (score === null) return element.style.removeProperty("--tone");
   const side = score < 0 ? "negative" : "positive";

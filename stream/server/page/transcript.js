@@ -126,7 +126,7 @@ export class Transcript {
     };
   }
 
-  /** The first window that has all of it, or the newest if none has yet. @param {number} time @returns {number | null} */
+  /** Of the first window that has all of it, or the newest. @param {number} time @returns {number | null} */
   #scoreAt(time) {
     const entry = this.#scores.find(({ end }) => end >= time) ?? this.#scores.at(-1);
     return entry?.score ?? null;

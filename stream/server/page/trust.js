@@ -71,9 +71,7 @@ export class TrustRows {
   leftOut(off) {
     this.#off = off;
     for (const name of MODALITIES) {
-      const button = this.#rows[name].off;
-      button.setAttribute("aria-pressed", String(off.includes(name)));
-      write(button, off.includes(name) ? "Left out" : "Leave out");
+      this.#rows[name].off.setAttribute("aria-pressed", String(off.includes(name)));
     }
   }
 

@@ -27,7 +27,9 @@ export class WebrtcTransport {
    * @param {() => void} lost Called when a connection that stood has failed.
    */
   constructor(stream, lost) {
-    for (const track of stream.getTracks()) this.#peer.addTransceiver(track, { direction: "sendonly", streams: [stream] });
+    for (const track of stream.getTracks()) {
+      this.#peer.addTransceiver(track, { direction: "sendonly", streams: [stream] });
+    }
     this.#peer.addEventListener("connectionstatechange", () => {
       if (this.#connected && ["failed", "closed"].includes(this.#peer.connectionState)) lost();
     });

@@ -11,7 +11,7 @@ export const LABELS = { negative: "Negative", neutral: "Neutral", positive: "Pos
 /** @type {Record<ModalityState, string>} */
 const STATES = { ok: "Good", degraded: "Degraded", stale: "Nothing new", missing: "Missing" };
 
-/** @param {number | null} value @param {string} [absent] @returns {string} `+0.42`, `−0.73`, `0.00`: one width, a true minus. */
+/** @param {number | null} value @param {string} [absent] @returns {string} `+0.42`, `−0.73` (a true minus). */
 export function signed(value, absent = "–") {
   if (value === null) return absent;
   const text = Math.abs(value).toFixed(2);
@@ -33,7 +33,8 @@ export function stateInWords(reading, off) {
 
 /** @param {[number, number] | null} interval @returns {string} */
 export function intervalInWords(interval) {
-  return interval ? `90\u202f% interval ${signed(interval[0])} to ${signed(interval[1])}` : "No interval without a score";
+  if (!interval) return "No interval without a score";
+  return `90\u202f% interval ${signed(interval[0])} to ${signed(interval[1])}`;
 }
 
 /** @param {SentimentEvent["sentiment"]} sentiment @returns {string} */
