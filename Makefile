@@ -6,15 +6,15 @@ GL_LIBRARIES := libGL.so.1 libEGL.so.1 libGLESv2.so.2 libgthread-2.0.so.0
 GL_PACKAGES := libgl1 libegl1 libgles2 libglib2.0-0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format clip system
+.PHONY: help demo test lint format clip system browser
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-demo: $(VENV)/.weights ## run the pipeline over the bundled clip: live table, events, picture
-	$(BIN)/ebmc run clip --sink table --sink jsonl:demo/events.jsonl --sink timeline:demo/timeline.png --stats
+demo: $(VENV)/.weights ## open the page with the bundled clip; write its events and a picture of them
+	$(BIN)/ebmc demo --clip --sink jsonl:demo/events.jsonl --sink timeline:demo/timeline.png
 
-test: $(VENV)/.dev $(VENV)/.weights ## run the whole test suite
+test: $(VENV)/.dev $(VENV)/.weights browser ## run the whole test suite
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.dev ## style, types, import layers
@@ -41,15 +41,21 @@ system:
 	    echo "installing $(GL_PACKAGES) from the system's packages" && apt-get update -qq && apt-get install -y -qq $(GL_PACKAGES); \
 	  else echo "missing system libraries; run: sudo apt-get install $(GL_PACKAGES)" >&2; exit 1; fi; fi
 
+# the tests of the page drive it; without one they are skipped and say so
+browser:
+	@if ! command -v chromium >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	  echo "installing chromium from the system's packages" && apt-get update -qq && \
+	  apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; fi
+
 $(VENV)/.base: pyproject.toml | system
 	@echo "installing into $(VENV): about 6 GB, some minutes, once"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --upgrade "pip>=25.1"
-	@$(BIN)/python -m pip install -q -e .
+	@$(BIN)/python -m pip install -q -e ".[web]"
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.base
-	@$(BIN)/python -m pip install -q -e ".[avro]" --group dev
+	@$(BIN)/python -m pip install -q -e ".[avro,web]" --group dev
 	@touch $@
 
 $(VENV)/.weights: $(VENV)/.base stream/weights.py

@@ -9,7 +9,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 from starlette.datastructures import Headers
 from starlette.responses import JSONResponse, RedirectResponse, Response
@@ -90,7 +90,8 @@ class Guard:
 
     def _remember(self, scope: Scope) -> Response:
         """Keep the token in a cookie that no script can read, and take it out of the address."""
-        answer = RedirectResponse("/", 303, HEADERS)
+        rest = [(name, value) for name, value in parse_qsl(scope["query_string"].decode("latin-1")) if name != "token"]
+        answer = RedirectResponse("/?" + urlencode(rest) if rest else "/", 303, HEADERS)
         secure = scope["scheme"] == "https"
         answer.set_cookie(COOKIE, self._access.token or "", MONTH, httponly=True, samesite="strict", secure=secure)
         return answer

@@ -68,6 +68,10 @@ def _serve_page(app: FastAPI) -> None:
     async def asyncapi() -> JSONResponse:
         return JSONResponse(json.loads(files("stream").joinpath("schema/asyncapi-server-1.json").read_text("utf-8")))
 
+    @app.get("/sentiment-event-1.json", include_in_schema=False)
+    async def event_schema() -> JSONResponse:
+        return JSONResponse(schema())  # where /asyncapi.json refers to
+
     app.mount("/page", StaticFiles(directory=PAGE), "page")
 
 

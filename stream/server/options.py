@@ -3,7 +3,16 @@
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic_settings import NoDecode
+
+
+def _split(value: object) -> object:
+    """Environment variables hold text; a list in `ebmc.toml` stays one."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
 class ServerSettings(BaseModel):
@@ -19,10 +28,10 @@ class ServerSettings(BaseModel):
     """What a client must know; better in a file. Made anew for each run where one is needed and none is given."""
     token_file: Path | None = None
     """File with the token."""
-    origins: tuple[str, ...] = ()
-    """Other web sites whose pages may use this server, such as `https://example.org`."""
-    hosts: tuple[str, ...] = ()
-    """Other names by which browsers may call this machine, for a server behind a proxy."""
+    origins: Names = ()
+    """Other web sites whose pages may use this server, such as `https://example.org`; a comma between two."""
+    hosts: Names = ()
+    """Other names by which browsers may call this machine, for a server behind a proxy; a comma between two."""
     certificate: Path | None = None
     """Certificate chain (PEM): serve HTTPS. Browsers give cameras away only over HTTPS, or on this machine."""
     key: Path | None = None

@@ -180,7 +180,7 @@ def caches() -> dict[str, str]:
 
 
 def snapshot(folder: Path) -> set[str]:
-    """Every file in a folder; a list of the machine's fonts, which MediaPipe's imports make, tells nothing of anybody."""
+    """Every file in a folder, but the list of the machine's fonts that MediaPipe's imports make."""
     return {str(path) for path in folder.rglob("*") if path.is_file() and path.parent.name != "matplotlib"}
 
 
