@@ -36,10 +36,11 @@ def places(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "deep" / "report.json", tmp_path / "report.png"
 
 
-def test_latency_measures_every_window_of_its_time(places: tuple[Path, Path]) -> None:
-    out = bench("latency", "--seconds", 3, "--warmup", 4, *SHORT, "--json", places[0], "--plot", places[1])
+def test_latency_measures_every_window_of_its_time(places: tuple[Path, Path], camera_clip: Clip) -> None:
+    what = ["--media", camera_clip.path, "--json", places[0], "--plot", places[1]]
+    out = bench("latency", "--seconds", 3, "--warmup", 4, *SHORT, *what)
     assert "window end to event" in out
-    assert "scaled to 640x360" in out
+    assert "640x360, 30 fps" in out
     report = written(*places)
     assert (report["due"], report["came"]) == (6, 6)
     assert report["total"]["p50"] > 0

@@ -112,5 +112,5 @@ def test_a_small_clip_is_scaled_up_with_its_shape_and_its_sound(camera_clip: Cli
         picture = next(islice(container.decode(video), 30, None)).to_ndarray(format="rgb24")
     assert picture[:, :80].mean() < 10  # bars: 360x288 is narrower than 640x360
     assert picture[:, 250:390].mean() > 40
-    assert "scaled" in camera_clip.note
+    assert "scaled to 640x360, 30 fps" in camera_clip.note
     assert clip_from(str(camera_clip.path), tmp_path).path == camera_clip.path  # large enough as it is
