@@ -243,10 +243,18 @@ def test_faces_are_split_by_person_and_found_in_most_pictures(faces: Path) -> No
     assert set(arrays["condition"]) == {"clean", "blur", "dark", "noise", "coarse", "covered"}
 
 
-def test_a_short_training_learns_and_its_embedding_becomes_video_features(faces: Path, tmp_path: Path) -> None:
-    config = ExpressionTrainConfig(features=faces.parent, runs=tmp_path, epochs=4, draws=256, batch=32)
-    lines: list[str] = []
-    folder = train_expression(config, lines.append)
+@pytest.fixture(scope="module")
+def short(faces: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[ExpressionTrainConfig, Path, list[str]]:
+    """A short training: how, its folder, and what it said."""
+    runs, lines = tmp_path_factory.mktemp("runs"), list[str]()
+    config = ExpressionTrainConfig(features=faces.parent, runs=runs, epochs=4, draws=128, batch=32)
+    return config, train_expression(config, lines.append), lines
+
+
+def test_a_short_training_learns_and_its_embedding_becomes_video_features(
+    faces: Path, short: tuple[ExpressionTrainConfig, Path, list[str]], tmp_path: Path
+) -> None:
+    _, folder, lines = short
     with (folder / "metrics.csv").open(newline="") as history:
         losses = [float(row["loss"]) for row in csv.DictReader(history)]
     assert len(losses) == 4 and losses[-1] < losses[0] and len(lines) == 5
@@ -258,10 +266,10 @@ def test_a_short_training_learns_and_its_embedding_becomes_video_features(faces:
         assert set(video["source"]) == {"faces"}
 
 
-def test_the_same_seed_trains_the_same_network(faces: Path, tmp_path: Path) -> None:
-    config = ExpressionTrainConfig(features=faces.parent, runs=tmp_path, epochs=1, draws=64, batch=32)
-    one, two = (train_expression(replace(config, name=name), lambda line: None) for name in ("one", "two"))
-    assert (one / "model.safetensors").read_bytes() == (two / "model.safetensors").read_bytes()
+def test_the_same_seed_trains_the_same_network(short: tuple[ExpressionTrainConfig, Path, list[str]]) -> None:
+    config, folder, _ = short
+    again = train_expression(replace(config, name="again"), lambda line: None)
+    assert (folder / "model.safetensors").read_bytes() == (again / "model.safetensors").read_bytes()
 
 
 def test_missing_or_strange_data_is_one_clear_line(tmp_path: Path, landmarker: Path) -> None:

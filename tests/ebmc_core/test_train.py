@@ -205,16 +205,22 @@ def test_mosi_videos_train_a_model_that_beats_guessing(tmp_path: Path) -> None:
     assert accuracy["text"][0] > accuracy["video"][0]
 
 
+@pytest.fixture(scope="module")
+def full(tmp_path_factory: pytest.TempPathFactory) -> tuple[TrainConfig, str]:
+    """A short training of the full model, and the digest of what it gave."""
+    config = mosi(tmp_path_factory.mktemp("full"), steps=1, stage_one=1, stage_two=2)
+    return config, load_checkpoint(train(config, lambda line: None) / CHECKPOINT).files.digest
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_every_variant_trains_and_differs_from_the_full_model(tmp_path: Path, variant: str) -> None:
-    config = mosi(tmp_path, steps=1, stage_one=1, stage_two=2)
-    full = load_checkpoint(train(config, lambda line: None) / CHECKPOINT).files
+def test_every_variant_trains_and_differs_from_the_full_model(full: tuple[TrainConfig, str], variant: str) -> None:
+    config, digest = full
     other = varied(config, variant)
     run = train(other, lambda line: None)
     assert run == (config.run if variant == "full" else config.runs / f"mosi-{variant}-seed1")
     stored = load_checkpoint(run / CHECKPOINT).files
     assert stored.training["variant"] == variant
-    assert (stored.digest == full.digest) == (variant == "full")
+    assert (stored.digest == digest) == (variant == "full")
 
 
 def test_an_unknown_variant_lists_those_there_are(tmp_path: Path) -> None:

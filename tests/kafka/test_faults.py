@@ -16,7 +16,7 @@ from stream.sinks.kafka import KafkaSink
 from tests.kafka.mock_cluster import METADATA, Fault, MockCluster, mock_cluster
 from tests.kafka.reading import expected, first_times, records, some_events
 
-EVENTS, PACE = 200, 0.01  # seconds between two events
+EVENTS, PACE = 120, 0.01  # seconds between two events
 PATIENCE = 3.0  # seconds for which a machine may stall, and it is not taken for an outage
 Happening = Callable[[MockCluster, str], Awaitable[None] | None]
 

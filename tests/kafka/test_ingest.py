@@ -8,12 +8,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import av
 import pytest
 
 from stream.chunks.chunk import Chunk, chunk_from
 from tests.kafka.broker import ApacheKafka, Broker
 from tests.kafka.reading import read
+from tests.stream.shortened import shortened
 
 
 def command(source: str, bootstrap: str, topic: str, *more: str) -> list[str]:
@@ -30,14 +30,7 @@ def environment(broker: Broker, tmp_path: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def beginning(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The first 8 s of the clip."""
-    path = tmp_path_factory.mktemp("beginning") / "clip.mp4"
-    with av.open(str(clip)) as source, av.open(str(path), "w") as out:
-        copies = {stream.index: out.add_stream_from_template(stream) for stream in source.streams}
-        for packet in source.demux():
-            if packet.dts is not None and packet.dts * packet.time_base < 8:
-                packet.stream = copies[packet.stream.index]
-                out.mux(packet)
-    return path
+    return shortened(clip, 8.0, tmp_path_factory.mktemp("beginning") / "clip.mp4")
 
 
 def on_topic(bootstrap: str, topic: str) -> list[Chunk]:

@@ -7,6 +7,7 @@ import pytest
 
 from engines.engine import Engine
 from engines.selection import open_engine
+from stream.bench.clips import Clip, clip_from
 from stream.front_ends import FrontEnds, load_front_ends
 from stream.records import Frame
 from stream.settings import load_settings
@@ -33,6 +34,12 @@ def engine() -> Iterator[Engine]:
 def clip_frames(clip: Path) -> Sequence[Frame]:
     """Every frame of the bundled clip."""
     return frames_of(clip)
+
+
+@pytest.fixture(scope="session")
+def camera_clip(tmp_path_factory: pytest.TempPathFactory) -> Clip:
+    """The bundled clip as a camera would give it: scaled up, once."""
+    return clip_from("clip", tmp_path_factory.mktemp("scaled"))
 
 
 @pytest.fixture

@@ -36,10 +36,11 @@ def places(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "deep" / "report.json", tmp_path / "report.png"
 
 
-def test_latency_measures_every_window_of_its_time(places: tuple[Path, Path]) -> None:
-    out = bench("latency", "--seconds", 3, "--warmup", 4, *SHORT, "--json", places[0], "--plot", places[1])
+def test_latency_measures_every_window_of_its_time(places: tuple[Path, Path], camera_clip: Clip) -> None:
+    what = ["--media", camera_clip.path, "--json", places[0], "--plot", places[1]]
+    out = bench("latency", "--seconds", 3, "--warmup", 4, *SHORT, *what)
     assert "window end to event" in out
-    assert "scaled to 640x360" in out
+    assert "640x360, 30 fps" in out
     report = written(*places)
     assert (report["due"], report["came"]) == (6, 6)
     assert report["total"]["p50"] > 0
@@ -48,8 +49,8 @@ def test_latency_measures_every_window_of_its_time(places: tuple[Path, Path]) ->
     assert report["fast"] > 0
 
 
-def test_streams_tries_and_says_what_it_held(places: tuple[Path, Path]) -> None:
-    seldom = ["--seconds", "2", "--warmup", "4", "--most", "2", "--asr", "none"]
+def test_streams_tries_and_says_what_it_held(places: tuple[Path, Path], camera_clip: Clip) -> None:
+    seldom = ["--media", str(camera_clip.path), "--seconds", "2", "--warmup", "4", "--most", "2", "--asr", "none"]
     result = CliRunner().invoke(app, ["bench", "streams", *seldom, "--json", str(places[0]), "--plot", str(places[1])])
     report = written(*places)
     assert result.exit_code == (0 if report["held"]["none"] else 1)  # how many it holds is the machine's business
@@ -61,11 +62,9 @@ def test_streams_tries_and_says_what_it_held(places: tuple[Path, Path]) -> None:
         assert held == (report["held"]["none"] >= tried["streams"])
 
 
-def test_soak_takes_the_slopes(places: tuple[Path, Path]) -> None:
-    result = CliRunner().invoke(
-        app,
-        ["bench", "soak", "--minutes", "0.1", "--warmup", "0.05", "--speed", "2", *SHORT, "--json", str(places[0])],
-    )
+def test_soak_takes_the_slopes(places: tuple[Path, Path], camera_clip: Clip) -> None:
+    what = ["--media", str(camera_clip.path), "--minutes", "0.1", "--warmup", "0.05", "--speed", "2", *SHORT]
+    result = CliRunner().invoke(app, ["bench", "soak", *what, "--json", str(places[0])])
     report = json.loads(places[0].read_text("utf-8"))
     assert result.exit_code == (1 if "grows" in result.stdout and "nothing grows" not in result.stdout else 0)
     assert report["due"] == report["came"] == 24
@@ -89,7 +88,8 @@ def test_degradation_sees_the_camera_go(places: tuple[Path, Path]) -> None:
     assert len(black["disturbed"]["ends"]) == len(report["clean"]["ends"])
 
 
-def test_chaos_holds_the_laws_under_some_faults(places: tuple[Path, Path]) -> None:
+def test_chaos_holds_the_laws_under_some_faults(places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("stream.bench.chaos.SLACK", 8.0)  # seconds; less may be a stall of the machine
     faults = ["camera gone and back", "burst", "black pictures", "pictures of one pixel", "sound that is not a number"]
     chosen = [part for name in faults for part in ("--fault", name)]
     out = bench("chaos", "--seconds", 14, "--streams", 1, *chosen, *SHORT, "--json", places[0], "--plot", places[1])

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ebmc_core.modality import Modality
-from stream.bench.clips import clip_from
+from stream.bench.clips import Clip, clip_from
 from stream.bench.pace import PaceClock
 from stream.bench.played import PlayedSource
 from stream.bench.reel import MemoryReel, Reel, decoded_reel, due, remembered
@@ -103,9 +103,8 @@ def test_from_memory_or_decoded_it_is_the_same_clip(clip: Path) -> None:
         assert type(a) is type(b)
 
 
-def test_a_small_clip_is_scaled_up_with_its_shape_and_its_sound(clip: Path, tmp_path: Path) -> None:
-    scaled = clip_from("clip", tmp_path)
-    with open_media(scaled.path) as container:
+def test_a_small_clip_is_scaled_up_with_its_shape_and_its_sound(camera_clip: Clip, tmp_path: Path) -> None:
+    with open_media(camera_clip.path) as container:
         video = container.streams.video[0]
         assert (video.width, video.height, float(video.average_rate or 0)) == (640, 360, 30.0)
         assert container.streams.audio
@@ -113,5 +112,5 @@ def test_a_small_clip_is_scaled_up_with_its_shape_and_its_sound(clip: Path, tmp_
         picture = next(islice(container.decode(video), 30, None)).to_ndarray(format="rgb24")
     assert picture[:, :80].mean() < 10  # bars: 360x288 is narrower than 640x360
     assert picture[:, 250:390].mean() > 40
-    assert "scaled" in scaled.note
-    assert clip_from(str(scaled.path), tmp_path).path == scaled.path  # large enough as it is
+    assert "scaled to 640x360, 30 fps" in camera_clip.note
+    assert clip_from(str(camera_clip.path), tmp_path).path == camera_clip.path  # large enough as it is

@@ -78,7 +78,7 @@ def test_when_everything_stops_events_go_on(
 def test_a_recorded_live_session_replays_to_the_same_events(
     front: FrontEnds, engine: Engine, clip_frames: Sequence[Frame], clock: SteadyClock, tmp_path: Path
 ) -> None:
-    feed = without([frame for frame in clip_frames if frame.pts < 9.0], VideoFrame, 5.0, 6.5)
+    feed = without([frame for frame in clip_frames if frame.pts < 6.5], VideoFrame, 3.5, 5.0)
     with Recorder(tmp_path / "session") as recorder:
         live, _ = play([LiveFeed(feed, clock, "cam")], front, engine, clock=clock, record=recorder)
     for _ in range(2):

@@ -40,7 +40,7 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> FeatureArrays:
     return read_arrays(prepare_ravdess(data, data / "out", AudioFrontEnd(recogniser())))
 
 
-def small_text_data(folder: Path, every: int = 14) -> Path:
+def small_text_data(folder: Path, every: int = 28) -> Path:
     """A data folder with the first lines of both MELD files, and some MOSI videos."""
     meld, mosi = data_set("meld"), data_set("cmu-mosi")
     (folder / "meld").mkdir()
