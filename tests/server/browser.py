@@ -2,7 +2,7 @@
 
 import shutil
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -54,7 +54,12 @@ def record_devices(folder: Path, seconds: float) -> None:
         for picture in pictures:
             camera.mux(coded.encode(av.VideoFrame.from_ndarray(picture.image, "rgb24").reformat(format="yuvj420p")))
         camera.mux(coded.encode(None))
-    sound = np.concatenate([frame.samples for frame in frames if isinstance(frame, AudioFrame)])
+    record_sound(folder, [frame for frame in frames if isinstance(frame, AudioFrame)])
+
+
+def record_sound(folder: Path, frames: Sequence[AudioFrame]) -> None:
+    """Write what the microphone plays."""
+    sound = np.concatenate([frame.samples for frame in frames])
     with av.open(str(folder / "microphone.wav"), "w") as microphone:
         coded = microphone.add_stream("pcm_s16le", rate=AUDIO_RATE, layout="mono")
         block = av.AudioFrame.from_ndarray((sound * 32_767).astype(np.int16)[None], format="s16", layout="mono")
