@@ -65,7 +65,7 @@ def main() -> None:
             page.on("websocket", lambda socket: socket.on("framereceived", lambda text: note(arrivals, text)))
             page.goto(f"{server.web}/?source=camera" + ("&transport=socket" if asked.transport == "socket" else ""))
             until(lambda: look(page) or int(state(page).get("events", "0")) > 0, 60, "no event came")
-            first = time.monotonic() - begun
+            began = time.monotonic() - begun
             process = psutil.Process(server.process.pid)
             figures = follow(page, arrivals, process, asked.minutes * 60)
             page.close()
@@ -75,7 +75,7 @@ def main() -> None:
             freed = time.monotonic() - closed
     late, memory, heap = figures
     typer.echo(f"transport {asked.transport}, {asked.minutes:g} min, {len(late)} events timed")
-    typer.echo(f"start of the program to the first event in the page: {first:.1f} s (4 s of it are the first window)")
+    typer.echo(f"start of the program to the first event in the page: {began:.1f} s (4 s of it are the first window)")
     for what, times in (("all", late), ("first half", late[: len(late) // 2]), ("second half", late[len(late) // 2 :])):
         quantiles = np.quantile([value for _, value in times], (0.5, 0.95, 0.99)) * 1000
         typer.echo(f"glass to score, {what}: p50 / p95 / p99 {' / '.join(f'{value:.0f}' for value in quantiles)} ms")

@@ -103,11 +103,12 @@ def access_from(settings: ServerSettings) -> Access:
     if token is not None and len(token) < 16:
         raise SettingsError("EBMC_SERVER_TOKEN: has fewer than 16 characters; make one with: openssl rand -hex 24")
     local = is_loopback(settings.host)
+    reached = not local or bool(settings.hosts)  # by others, themselves or through a proxy
     hosts = frozenset({"localhost", "127.0.0.1", "[::1]", settings.host, *settings.hosts})
     return Access(
         hosts if local or settings.hosts else None,
         frozenset(origin.rstrip("/") for origin in settings.origins),
-        token if token or local else secrets.token_urlsafe(24),
+        token if token or not reached else secrets.token_urlsafe(24),
     )
 
 
