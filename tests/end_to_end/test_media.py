@@ -55,7 +55,9 @@ def test_a_smile_is_above_a_neutral_face(ebmc: Ebmc, media: Path, tmp_path: Path
         inside = [e for e in finished.events if start <= e["window"]["start"] and e["window"]["end"] <= end]
         return mean(event["modalities"]["video"]["score"] for event in inside)
 
-    assert [event["window"]["index"] for event in finished.events] == list(range(233))
+    indices = [event["window"]["index"] for event in finished.events]
+    assert indices == list(range(len(indices)))
+    assert len(indices) in (233, 234)  # windows of 4 s, every 0.5 s, in 120 s, cut at a packet
     assert score(100, 120) > 0
     assert score(100, 120) > score(20, 40) + 0.3
 
