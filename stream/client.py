@@ -102,6 +102,7 @@ class SentimentEvents:
         self._open = None
 
     async def _events(self) -> AsyncGenerator[SentimentEvent]:
+        from stream.kafka.consuming import close_consumer
         from stream.kafka.offsets import Offsets
 
         consumer = await self._connected()
@@ -118,7 +119,7 @@ class SentimentEvents:
                 await offsets.commit()
         finally:
             await offsets.commit()
-            await consumer.stop()
+            await close_consumer(consumer)
 
     async def _accepted(self, record: "ConsumerRecord[Any, Any]") -> SentimentEvent | None:
         self.received += 1

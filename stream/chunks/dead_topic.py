@@ -14,6 +14,7 @@ from aiokafka.errors import NoError, for_code
 from stream.chunks.letters import SUFFIX, DeadLetter, dead_letter_topic, letter_from
 from stream.errors import SourceError
 from stream.kafka.address import brokers_from, topic_from
+from stream.kafka.consuming import close_consumer
 from stream.kafka.faults import LOST, mend, told
 from stream.kafka.library import quiet
 from stream.kafka.link import reach
@@ -138,7 +139,7 @@ async def _started(consumer: AIOKafkaConsumer) -> AsyncGenerator[None]:
         await consumer.start()
         yield
     finally:
-        await consumer.stop()
+        await close_consumer(consumer)
 
 
 async def _partitions(topic: str, arguments: dict[str, Any]) -> list[int]:

@@ -34,6 +34,7 @@ from stream.chunks.letters import dead_letter_topic, given_up
 from stream.chunks.progress import Commit, commit_from
 from stream.event import SentimentEvent
 from stream.kafka.address import Address
+from stream.kafka.consuming import close_consumer
 from stream.kafka.link import ALONE, Link, opened
 from stream.kafka.options import KafkaSettings
 from stream.kafka.security import client_arguments
@@ -105,7 +106,7 @@ class Shift(Unopened, ConsumerRebalanceListener):
             self._stack.push_async_callback(self._admin.close)
             await self._admin.start()
             self._consumer = _member(self.duty.group, arguments)
-            self._stack.push_async_callback(self._consumer.stop)
+            self._stack.push_async_callback(close_consumer, self._consumer)
             self._consumer.subscribe([self.duty.chunks], listener=self)
             await self._consumer.start()
             self.joined()

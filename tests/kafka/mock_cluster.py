@@ -13,7 +13,7 @@ from pathlib import Path
 import confluent_kafka
 import pytest
 
-PRODUCE, METADATA = 0, 3  # request types
+PRODUCE, FETCH, METADATA = 0, 1, 3  # request types
 PRODUCER = 0  # kind of client
 PARTITIONS = 2
 

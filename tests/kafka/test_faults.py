@@ -4,16 +4,19 @@ The mock cluster takes no idempotent batches twice as Apache Kafka would, so ord
 """
 
 import asyncio
+import gc
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from stream.kafka.consuming import close_consumer
 from stream.kafka.options import KafkaSettings
 from stream.metrics import Metrics
 from stream.sinks.kafka import KafkaSink
-from tests.kafka.mock_cluster import METADATA, Fault, MockCluster, mock_cluster
+from tests.kafka.mock_cluster import FETCH, METADATA, Fault, MockCluster, mock_cluster
 from tests.kafka.reading import expected, first_times, records, some_events
 
 EVENTS, PACE = 120, 0.01  # seconds between two events
@@ -168,3 +171,23 @@ def test_an_event_that_is_too_large_for_us_is_dropped_alone(run: Run) -> None:
 
     assert asyncio.run(scenario()) == expected(40)
     assert metrics.summary().dropped == {("kafka", "too-large"): 1}
+
+
+def test_a_consumer_can_be_closed_while_a_fetch_waits_to_be_tried_again(
+    cluster: MockCluster, topic: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The library's own close ends as if it had been cancelled, and leaves connections open."""
+    cluster.make_topic(topic)
+
+    async def scenario() -> None:
+        consumer = AIOKafkaConsumer(bootstrap_servers=cluster.bootstrap, retry_backoff_ms=60_000)
+        await consumer.start()
+        consumer.assign([TopicPartition(topic, 0)])
+        cluster.answer([Fault.CONNECTION_BREAKS], FETCH)
+        async with asyncio.timeout(60):
+            while "Failed fetch" not in caplog.text:
+                await consumer.getmany(timeout_ms=50)
+        await close_consumer(consumer)
+
+    asyncio.run(scenario())
+    gc.collect()  # a connection that is open fails the test
