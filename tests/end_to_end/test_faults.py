@@ -59,7 +59,7 @@ def test_what_is_not_media_is_one_line_and_2(ebmc: Ebmc, tmp_path: Path) -> None
 def test_a_truncated_file_gives_what_it_held(ebmc: Ebmc, clip: Path, tmp_path: Path) -> None:
     half = tmp_path / "half.mp4"
     half.write_bytes(clip.read_bytes()[: clip.stat().st_size // 2])
-    finished = ebmc(half)
+    finished = ebmc(half, "--asr", "none")
     assert finished.code == 2
     assert "half.mp4" in one_line(finished.err)
     assert len(finished.events) > 5
