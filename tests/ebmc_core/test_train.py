@@ -166,7 +166,7 @@ def test_resuming_what_cannot_be_resumed_says_why(arrays_folder: Path) -> None:
 
 
 def test_mixed_precision_learns_and_keeps_weights_in_float32(arrays_folder: Path) -> None:
-    run = train(small(arrays_folder, precision="bfloat16"), lambda line: None)
+    run = train(small(arrays_folder, precision="bfloat16", stage_one=2, stage_two=3), lambda line: None)
     with (run / METRICS).open() as file:
         rows = [row for row in csv.DictReader(file) if row["stage"] == "2"]
     assert float(rows[-1]["fused"]) < 0.8 * 1.0986
