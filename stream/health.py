@@ -64,6 +64,16 @@ class Health:
         silent = self.now() - self._beat if self._beat is not None else 0.0
         return silent if silent > self.bound else None
 
+    def live(self) -> tuple[bool, dict[str, object]]:
+        """Whether the process lives, and what the page about it says."""
+        silent = self.stuck()
+        return silent is None, {"live": True} if silent is None else {"live": False, "silent_seconds": round(silent, 1)}
+
+    def ready(self) -> tuple[bool, dict[str, object]]:
+        """Whether it can work, and what the page about it says."""
+        waiting = self.unready()
+        return not waiting, {"ready": not waiting, "waiting": waiting}
+
     def unready(self) -> dict[str, str]:
         """What is not ready, and how it is; empty when all is."""
         models = {} if self._loaded else {"models": "loading"}
@@ -146,17 +156,16 @@ def _application(metrics: Metrics, health: Health) -> Application:
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return _json(start, "405 Method Not Allowed", {"error": "only GET is answered here"})
         if path == "/health/live":
-            silent = health.stuck()
-            if silent is None:
-                return _json(start, "200 OK", {"live": True})
-            return _json(start, "503 Service Unavailable", {"live": False, "silent_seconds": round(silent, 1)})
+            return _told(start, *health.live())
         if path == "/health/ready":
-            waiting = health.unready()
-            status = "503 Service Unavailable" if waiting else "200 OK"
-            return _json(start, status, {"ready": not waiting, "waiting": waiting})
+            return _told(start, *health.ready())
         return _json(start, "404 Not Found", {"error": f"nothing at {path}", "try": list(PATHS)})
 
     return answer
+
+
+def _told(start: StartResponse, good: bool, body: Mapping[str, object]) -> Iterable[bytes]:
+    return _json(start, "200 OK" if good else "503 Service Unavailable", body)
 
 
 def _json(start: StartResponse, status: str, body: Mapping[str, object]) -> Iterable[bytes]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -18,9 +18,10 @@ from stream.event import schema
 from stream.health import Health
 from stream.metrics import Metrics
 from stream.server.access import Access, Guard, unauthorized
+from stream.server.entry import CLIP
 from stream.server.hub import EVERY, Hub, Published
 from stream.server.messages import CLOSE_CODES, REFUSED, Code, Reason, closed_message, error_message
-from stream.server.visit import CLIP, House, Visit
+from stream.server.visit import House, Visit
 from stream.sources.source import bundled_clip
 
 PAGE = Path(__file__).parent / "page"
@@ -106,8 +107,9 @@ def _serve_events(app: FastAPI, hub: Hub, house: House) -> None:
 
 async def _sent(hub: Hub, stream: str, last_event_id: str) -> AsyncGenerator[str]:
     with hub.reader(stream) as reader:
+        missed = hub.after(last_event_id, stream)  # at once: what comes from now on comes to the reader
         yield ": events follow\n\n"
-        for published in hub.after(last_event_id):
+        for published in missed:
             yield _sse(published)
         while True:
             try:
@@ -129,13 +131,16 @@ def _sse(published: Published) -> str:
 def _serve_health(app: FastAPI, metrics: Metrics, health: Health) -> None:
     @app.get("/health/live", summary="Whether the process lives")
     async def live() -> JSONResponse:
-        silent = health.stuck()
-        return JSONResponse({"live": silent is None}, 200 if silent is None else 503)
+        return _answered(*health.live())
 
     @app.get("/health/ready", summary="Whether sessions can begin")
-    async def ready() -> dict[str, Any]:
-        return {"ready": True}  # nothing is served before the models are loaded
+    async def ready() -> JSONResponse:
+        return _answered(*health.ready())
 
     @app.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
     async def scrape() -> Response:
         return Response(generate_latest(metrics.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _answered(good: bool, body: Mapping[str, object]) -> JSONResponse:
+    return JSONResponse(body, 200 if good else 503)

@@ -90,13 +90,15 @@ class Hub(Unopened):
         """The event of a window, if it is still kept."""
         return next((one for one in self._kept.get(stream, ()) if one.event.window.index == index), None)
 
-    def after(self, event_id: str) -> list[Published]:
-        """What is kept after an event, for a reader that was away for a moment."""
-        for kept in self._kept.values():
-            for place, one in enumerate(kept):
-                if one.event.event_id == event_id:
-                    return list(kept)[place + 1 :]
-        return []
+    def after(self, event_id: str, stream: str = EVERY) -> list[Published]:
+        """What is kept after an event, of one stream or of all, for a reader that was away for a moment.
+
+        Nothing when the event is not kept, or is another stream's.
+        """
+        kept = [one for name, events in self._kept.items() if stream in (EVERY, name) for one in events]
+        last = next((one for one in kept if one.event.event_id == event_id), None)
+        later = [one for one in kept if last and one.at >= last.at and one is not last]
+        return sorted(later, key=lambda one: one.at)
 
     @contextmanager
     def reader(self, stream: str = EVERY) -> Generator[Reader]:

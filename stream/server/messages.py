@@ -21,7 +21,6 @@ class Code(StrEnum):
     UNAUTHORIZED = "unauthorized"
     TOO_MANY_SESSIONS = "too_many_sessions"
     BAD_MESSAGE = "bad_message"
-    TOO_LARGE = "too_large"
     RATE_LIMITED = "rate_limited"
     BAD_OFFER = "bad_offer"
     BAD_MEDIA = "bad_media"
@@ -31,7 +30,7 @@ class Code(StrEnum):
 
 
 # how the WebSocket is closed after an error (RFC 6455, 7.4.1)
-CLOSE_CODES = {Code.TOO_MANY_SESSIONS: 1013, Code.TOO_LARGE: 1009, Code.SOURCE_FAILED: 1011, Code.INTERNAL: 1011}
+CLOSE_CODES = {Code.TOO_MANY_SESSIONS: 1013, Code.SOURCE_FAILED: 1011, Code.INTERNAL: 1011}
 DONE, REFUSED, RESTART = 1000, 1008, 1012
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from ebmc_core.modality import Modality
 from stream.server.messages import Code, VisitError
+from stream.sources.converting import PictureConverter
 from stream.sources.feed import FeedSource
 
 log = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class Peer:
 
     def __init__(self, rate: float) -> None:
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
-        self._interval = 1.0 / rate
+        self._pictures = PictureConverter(rate)
         self._tracks: dict[Modality, MediaStreamTrack] = {}
         self._connection.on("track", self._offered)
         self.sounds = self.pictures = 0
@@ -106,13 +107,11 @@ class Peer:
             self.sounds += 1
 
     async def _watch(self, track: MediaStreamTrack, feed: FeedSource) -> None:
-        clock, due = TrackClock(0.0), -np.inf
+        clock = TrackClock(0.0)
         while (frame := await _next(track)) is not None:
             picture, self.pictures = cast("DecodedVideo", frame), self.pictures + 1
-            moment = clock.event(picture)
-            if moment >= due - 1e-6:
-                due = (np.floor(moment / self._interval + 1e-6) + 1) * self._interval
-                feed.push_video(cast("NDArray[np.uint8]", picture.to_ndarray(format="rgb24")), moment)
+            for thinned in self._pictures.push(clock.event(picture), picture):
+                feed.push_video(thinned.image, thinned.pts)
 
 
 class TrackClock:

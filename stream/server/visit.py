@@ -9,8 +9,8 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
@@ -20,6 +20,7 @@ from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketState
 from engines.engine import Engine
 from stream.channel import Channel, Closed
 from stream.server.allowance import Allowance
+from stream.server.entry import Entry, entry
 from stream.server.guest import GuestSource
 from stream.server.hub import Reader
 from stream.server.messages import (
@@ -40,18 +41,13 @@ from stream.server.messages import (
     error_message,
     switched,
 )
-from stream.server.peer import Peer
-from stream.server.pushed import PushedMedia
 from stream.server.reception import Reception
 from stream.settings import Settings
-from stream.sources.feed import FeedSource
-from stream.sources.file import FileSource
-from stream.sources.source import bundled_clip
 
 log = logging.getLogger(__name__)
 
 STATUS = 1.0  # seconds between two messages about how it goes
-CLIP = "/clip.mp4"
+GONE = (WebSocketDisconnect, RuntimeError, TimeoutError, OSError)  # what sending to a client that left may raise
 LINGER = 4.0  # seconds after the end of a session in which its last windows may still become events
 OUT = 32  # messages beside the events that wait to be sent
 
@@ -82,8 +78,6 @@ class Visit:
         self._messages = Allowance(self._options.messages_per_second)
         self._bytes = Allowance(self._options.bytes_per_second)
         self._out: Channel[Mapping[str, Any]] = Channel(OUT)
-        self._media: PushedMedia | Peer | None = None
-        self._feed: FeedSource | None = None
 
     async def run(self) -> None:
         """The whole session."""
@@ -95,8 +89,8 @@ class Visit:
             await self._goodbye(left.reason, left.code)
         except VisitError as error:
             await self._complain(error.code, str(error))
-        except (WebSocketDisconnect, TimeoutError, OSError):
-            pass  # it went away, or does not take what it is sent
+        except (WebSocketDisconnect, TimeoutError, OSError) as error:
+            log.info("session %s: the client went away, or does not take what it is sent (%r)", name, error)
         except Exception:
             log.exception("session %s failed", name)
             await self._complain(Code.INTERNAL, "the server made a mistake; its log says more")
@@ -112,60 +106,28 @@ class Visit:
                 configure = await self._configure()
         except TimeoutError:
             raise VisitError(Code.NOT_CONFIGURED, "nothing was asked for in time: send `configure` first") from None
-        async with self._opened(name, configure) as source:
-            with self._house.reception.hub.reader(name) as reader:
-                await self._house.reception.bring(source)
+        reception, client = self._house.reception, self._socket.client.host if self._socket.client else ""
+        async with entry(name, configure, client, reception.hub, self._house.settings) as way:
+            await self._send({"type": "session.configured", "source": configure.source, **way.told})
+            with reception.hub.reader(name) as reader:
+                await reception.bring(way.source)
                 try:
-                    await self._together(reader, source)
+                    await self._together(reader, way)
                 finally:
-                    source.leave()
+                    way.source.leave()
 
-    async def _together(self, reader: Reader, source: GuestSource) -> None:
+    async def _together(self, reader: Reader, way: Entry) -> None:
         """Read, write, report and listen until one of them ends the session."""
         try:  # what ends it is an exception, so that it ends the others too
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._read(source))
-                tasks.create_task(self._publish(reader, source))
+                tasks.create_task(self._read(way))
+                tasks.create_task(self._publish(reader, way.source))
                 tasks.create_task(self._write())
-                tasks.create_task(self._report(source))
+                tasks.create_task(self._report(way))
                 tasks.create_task(self._until_closing())
-                if isinstance(self._media, Peer) and self._feed:
-                    tasks.create_task(self._listen(self._media, self._feed))
+                tasks.create_task(way.listen())
         except ExceptionGroup as group:
             raise _first(group) from None
-
-    @asynccontextmanager
-    async def _opened(self, name: str, asked: Configure) -> AsyncGenerator[GuestSource]:
-        """The source that a client asked for; what belongs to it is freed at the end."""
-        hub, rate = self._house.reception.hub, self._house.settings.video_rate
-        match asked.source:
-            case "clip":
-                clip = FileSource(str(bundled_clip()), rate)
-                clip.name = name
-                await self._send(self._configured(asked, media=CLIP, begin=asked.begin))
-                yield GuestSource(clip, hub, asked.begin)
-            case "socket":
-                self._feed = feed = FeedSource(name, frozenset(asked.kinds), self._house.settings.live_buffer)
-                self._media = PushedMedia(feed, rate)
-                await self._send(self._configured(asked))
-                try:
-                    yield GuestSource(feed, hub)
-                finally:
-                    feed.close()
-            case "webrtc":
-                if not asked.offer:
-                    raise VisitError(Code.BAD_OFFER, "say `offer`: the SDP of the browser, with its candidates")
-                self._media = peer = Peer(rate)
-                try:
-                    client = self._socket.client.host if self._socket.client else ""
-                    answer = await peer.answer(asked.offer, client)
-                    self._feed = feed = FeedSource(name, peer.kinds, self._house.settings.live_buffer)
-                    await self._send(self._configured(asked, answer=answer))
-                    yield GuestSource(feed, hub)
-                finally:
-                    if self._feed:
-                        self._feed.close()
-                    await peer.close()
 
     async def _configure(self) -> Configure:
         message = await self._receive()
@@ -179,14 +141,15 @@ class Visit:
             case _:
                 raise VisitError(Code.NOT_CONFIGURED, "send `configure` first")
 
-    async def _read(self, source: GuestSource) -> None:
+    async def _read(self, way: Entry) -> None:
         """What the client says and sends."""
+        source = way.source
         while True:
             message = await self._receive()
             if isinstance(message, bytes):
-                if not isinstance(self._media, PushedMedia):
+                if not way.pushed:
                     raise VisitError(Code.BAD_MESSAGE, "binary messages are for sessions whose source is `socket`")
-                await asyncio.to_thread(self._media.take, message)
+                await asyncio.to_thread(way.pushed.take, message)
                 continue
             match asked_from(message):
                 case Change() as change:
@@ -196,12 +159,6 @@ class Visit:
                     raise Left(Reason.ASKED)
                 case _:
                     raise VisitError(Code.BAD_MESSAGE, "a session is configured once: open another one")
-
-    @staticmethod
-    async def _listen(peer: Peer, feed: FeedSource) -> None:
-        """What comes by WebRTC; when the browser has ended it, the stream ends with its open windows."""
-        await peer.listen(feed)
-        feed.close()
 
     async def _receive(self) -> str | bytes:
         """The next message, if the client may send so much."""
@@ -230,14 +187,14 @@ class Visit:
         async for message in self._out:
             await self._send(message)
 
-    async def _report(self, source: GuestSource) -> None:
+    async def _report(self, way: Entry) -> None:
         """How it goes, once a second. Ends a session to which nothing comes."""
-        came, since = -1, time.monotonic()
+        source, before, since = way.source, None, time.monotonic()
         while True:
-            media = self._media
-            sounds, pictures = (media.sounds, media.pictures) if media else (0, 0)
-            if media is None or sounds + pictures != came:
-                came, since = sounds + pictures, time.monotonic()
+            came = way.came
+            if came is None or came != before:
+                before, since = came, time.monotonic()
+            sounds, pictures = came or (0, 0)
             if time.monotonic() - since > self._options.idle:
                 raise Left(Reason.IDLE)
             status = {"type": "status", "seconds": round(source.seconds, 2), "audio_frames": sounds}
@@ -268,18 +225,14 @@ class Visit:
             },
         }
 
-    @staticmethod
-    def _configured(asked: Configure, **more: object) -> dict[str, Any]:
-        return {"type": "session.configured", "source": asked.source, **more}
-
     async def _complain(self, code: Code, message: str) -> None:
-        with suppress(Exception):
+        with suppress(*GONE):
             await self._send(error_message(code, message))
         await self._goodbye(Reason.ERROR, CLOSE_CODES.get(code, REFUSED))
 
     async def _goodbye(self, reason: Reason, code: int) -> None:
         """The last message. A client that is not there any more does not need it."""
-        with suppress(Exception):
+        with suppress(*GONE):
             await self._send(closed_message(reason))
             if self._socket.application_state is WebSocketState.CONNECTED:
                 await self._socket.close(code)

@@ -177,7 +177,8 @@ def test_codes_and_reasons_are_those_of_the_server() -> None:
 
 def test_every_code_with_which_a_socket_is_closed_is_named() -> None:
     named = re.findall(r"\b1\d{3}\b", description()["channels"]["stream"]["description"])
-    assert {int(code) for code in named} == {DONE, REFUSED, RESTART, *CLOSE_CODES.values()}
+    unread = 1009  # RFC 6455's for a message that is too large; the web server sends it by itself
+    assert {int(code) for code in named} == {DONE, REFUSED, RESTART, unread, *CLOSE_CODES.values()}
 
 
 def test_the_header_of_media_is_as_described() -> None:

@@ -7,13 +7,14 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from stream.bench.take import clean_take
 from stream.event import validate
 from stream.records import AUDIO_RATE, AudioFrame, Frame
 from tests.server.client import HEADER, kinds, messages, picture, say, session, sound, until_type
-from tests.server.serving import Served, until
+from tests.server.serving import Served, served, until
 
 PATIENCE = 30.0  # seconds for what takes a moment
 
@@ -203,9 +204,30 @@ def test_a_message_that_is_too_large_is_not_even_read(server: Served) -> None:
     assert asyncio.run(scenario()) == 1009
 
 
-def test_a_bomb_of_a_picture_is_refused_by_its_size(server: Served) -> None:
-    import numpy as np
+def test_a_gigabyte_is_refused_when_it_is_announced(server: Served) -> None:
+    """The header of one message that says 1 GiB, and nothing after it."""
+    opening = (
+        f"GET /v1/stream HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+    )
 
+    async def scenario() -> bytes:
+        reading, writing = await asyncio.open_connection("127.0.0.1", server.port)
+        try:
+            async with asyncio.timeout(PATIENCE):
+                writing.write(opening.encode())
+                assert b" 101 " in await reading.readuntil(b"\r\n\r\n")
+                writing.write(b"\x82\xff" + (1 << 30).to_bytes(8, "big") + bytes(4))
+                return await reading.read()
+        finally:
+            writing.close()
+            await writing.wait_closed()
+
+    assert b"\x88" in (answer := asyncio.run(scenario()))  # a close frame
+    assert (1009).to_bytes(2, "big") in answer
+
+
+def test_a_bomb_of_a_picture_is_refused_by_its_size(server: Served) -> None:
     async def scenario() -> list[dict[str, Any]]:
         async with session(server.socket) as socket, asyncio.timeout(PATIENCE):
             await say(socket, "configure", source="socket")
@@ -288,8 +310,6 @@ def test_files_beside_the_page_are_not_served(server: Served) -> None:
 
 
 def test_whoever_can_be_reached_by_others_asks_for_a_token(tmp_path: Path) -> None:
-    from tests.server.serving import served
-
     secret = tmp_path / "token"
     secret.write_text("a-token-of-this-test\n")
     with served("--host", "0.0.0.0", environment={"EBMC_SERVER_TOKEN_FILE": str(secret)}) as server:

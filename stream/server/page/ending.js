@@ -11,7 +11,7 @@
  * @property {string} text For the reader.
  */
 
-const FINAL = new Set(["unauthorized", "forbidden_origin", "source_failed"]);
+const FINAL = new Set(["unauthorized", "source_failed"]);
 const NOT_ALLOWED = 1008;
 const CROWDED = 1013;
 
