@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 import urllib.request
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,19 @@ WATCH = """() => {
 }"""
 
 
+@dataclass(frozen=True)
+class Figures:
+    """Delays, the server's memory and the page's, MB, each with when it was measured, seconds.
+
+    moved: from the last picture with the face to the event in which its trust is 0, seconds.
+    """
+
+    late: list[tuple[float, float]]
+    moved: list[float]
+    memory: list[tuple[float, float]]
+    heap: list[tuple[float, float]]
+
+
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(description="Latency and growth of the page, in a real browser.")
@@ -74,7 +88,7 @@ def main() -> None:
             until(lambda: b"[]" in urllib.request.urlopen(server.web + "/v1/streams").read(), 30, "a stream is left")
             until(lambda: not process.net_connections("udp"), 30, "a socket is left")
             freed = time.monotonic() - closed
-    late, memory, heap = figures
+    late = figures.late
     typer.echo(f"transport {asked.transport}, {asked.minutes:g} min, {len(late)} events timed")
     typer.echo(
         f"start of program and browser to the page: {loaded:.1f} s, to its first event (of a 4 s window): {began:.1f} s"
@@ -82,7 +96,9 @@ def main() -> None:
     for what, times in (("all", late), ("first half", late[: len(late) // 2]), ("second half", late[len(late) // 2 :])):
         quantiles = np.quantile([value for _, value in times], (0.5, 0.95, 0.99)) * 1000
         typer.echo(f"glass to score, {what}: p50 / p95 / p99 {' / '.join(f'{value:.0f}' for value in quantiles)} ms")
-    for what, samples in (("server, MB", memory), ("page's scripts, MB", heap)):
+    moved = " / ".join(f"{value * 1000:.0f}" for value in np.quantile(figures.moved, (0.5, 0.95, 1.0)))
+    typer.echo(f"glass black to a trust of 0, {len(figures.moved)} times: p50 / p95 / most {moved} ms")
+    for what, samples in (("server, MB", figures.memory), ("page's scripts, MB", figures.heap)):
         typer.echo(
             f"memory of the {what}: {samples[0][1]:.1f} to {samples[-1][1]:.1f}, {slope(samples) * 60:+.2f} a minute"
         )
@@ -102,10 +118,11 @@ def note(arrivals: list[tuple[float, dict[str, Any]]], text: str | bytes) -> Non
 
 def follow(
     page: Page, arrivals: list[tuple[float, dict[str, Any]]], process: psutil.Process, seconds: float
-) -> tuple[list[tuple[float, float]], list[tuple[float, float]], list[tuple[float, float]]]:
-    """Delays, the server's memory and the page's, each with when it was measured, seconds."""
+) -> Figures:
+    """Watch a page for so long."""
     page.evaluate(WATCH)
     late: list[tuple[float, float]] = []
+    moved: dict[float, float] = {}  # last picture with the face: seconds until the trust had moved
     memory: list[tuple[float, float]] = []
     heap: list[tuple[float, float]] = []
     begin, due = time.time(), 0.0
@@ -115,6 +132,8 @@ def follow(
         for came, event in arrivals:
             video = event["modalities"]["video"]
             glass = face - PICTURE + video["age"]
+            if face and 0 < came - face < BLACK and event["trust"]["video"] == 0:
+                moved.setdefault(face, came - face)
             if video["reason"] == "picture is black" and face and 0 < came - face < BLACK + 1:
                 late.append((came - begin, came - glass))
         arrivals.clear()
@@ -124,7 +143,7 @@ def follow(
             heap.append((now, page.evaluate("performance.memory.usedJSHeapSize") / 1e6))
         if sys.stderr.isatty():
             typer.echo(f"\r{now:.0f} of {seconds:.0f} s", nl=False, err=True)
-    return late, memory, heap
+    return Figures(late, list(moved.values()), memory, heap)
 
 
 def slope(samples: list[tuple[float, float]]) -> float:
