@@ -6,7 +6,7 @@ GL_LIBRARIES := libGL.so.1 libEGL.so.1 libGLESv2.so.2 libgthread-2.0.so.0
 GL_PACKAGES := libgl1 libegl1 libgles2 libglib2.0-0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format clip system browser
+.PHONY: help demo test lint format clip system tools
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -14,7 +14,7 @@ help: ## what there is
 demo: $(VENV)/.weights ## open the page with the bundled clip; write its events and a picture of them
 	$(BIN)/ebmc demo --clip --sink jsonl:demo/events.jsonl --sink timeline:demo/timeline.png
 
-test: $(VENV)/.dev $(VENV)/.weights browser ## run the whole test suite
+test: $(VENV)/.dev $(VENV)/.weights tools ## run the whole test suite
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/.dev ## style, types, import layers
@@ -41,11 +41,18 @@ system:
 	    echo "installing $(GL_PACKAGES) from the system's packages" && apt-get update -qq && apt-get install -y -qq $(GL_PACKAGES); \
 	  else echo "missing system libraries; run: sudo apt-get install $(GL_PACKAGES)" >&2; exit 1; fi; fi
 
-# the tests of the page drive it; without one they are skipped and say so
-browser:
-	@if ! command -v chromium >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+# what tests take from the system's packages: a browser for the page, two checkers for deploy/ (unpacked here, not installed);
+# without one its tests are skipped and say so
+CHECKERS := prometheus:promtool shellcheck:shellcheck
+tools: $(VENV)/.base
+	@root=$$([ "$$(id -u)" = 0 ] && echo yes || true); command -v apt-get >/dev/null || exit 0; \
+	if [ -n "$$root" ] && ! command -v chromium >/dev/null; then \
 	  echo "installing chromium from the system's packages" && apt-get update -qq && \
-	  apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; fi
+	  apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; fi; \
+	for pair in $(CHECKERS); do package=$${pair%%:*}; program=$${pair##*:}; \
+	  test -x $(BIN)/$$program && continue; folder=$$(mktemp -d); \
+	  if { [ -z "$$root" ] || apt-get update -qq; } && (cd $$folder && apt-get download -qq $$package 2>/dev/null && dpkg-deb -x *.deb .); \
+	  then echo "unpacking $$program from the system's packages" && cp $$folder/usr/bin/$$program $(BIN)/; fi; rm -rf $$folder; done
 
 $(VENV)/.base: pyproject.toml | system
 	@echo "installing into $(VENV): about 6 GB, some minutes, once"
