@@ -204,8 +204,6 @@ def serve(name: str, folder: Path) -> None:
 
     try:
         with make_engine(name, folder) as engine:
-            if "torch" in sys.modules:
-                sys.modules["torch"].set_num_threads(1)
             config = read_checkpoint(folder).config
             engine.infer(golden_batch(config, 1))
             loaded = round(time.perf_counter() - begin, 2)

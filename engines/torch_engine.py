@@ -26,6 +26,7 @@ class TorchEngine:
         self._network: EBMC | None = None
 
     def __enter__(self) -> Self:
+        torch.set_num_threads(1)  # one stage per core; more threads spin against each other
         self._network = load_checkpoint(self.folder).model
         return self
 

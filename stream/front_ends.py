@@ -11,8 +11,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-import torch
-
 from ebmc_core.checkpoint import checkpoint_folder
 from stream.errors import SettingsError
 from stream.features.audio import AudioFrontEnd
@@ -80,7 +78,6 @@ def load_front_ends(settings: Settings, report: Callable[[str], None]) -> FrontE
     """Fetch what is not in the cache, load everything. Raises `WeightsError`, `SettingsError`."""
     if settings.asr not in ASR_MODELS:
         raise SettingsError(f"--asr {settings.asr}: there is no such recogniser; take one of {', '.join(ASR_MODELS)}")
-    torch.set_num_threads(1)  # one stage per core; more threads spin against each other
     whisper, minilm, landmarker = (
         fetch(name, settings.cache, report) for name in (ASR_MODELS[settings.asr], "minilm-l6-v2", "face-landmarker")
     )

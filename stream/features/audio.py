@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from stream.features.noise import clipping, level, signal_to_noise
@@ -81,8 +80,8 @@ class AudioFrontEnd:
         """Mean, deviation and maximum over time of the encoder's states, float32 `[1152]`, speech at one loudness."""
         aloud = audio[: spoken.size * HOP][np.repeat(spoken, HOP)[: audio.size]]
         loud = aloud if aloud.size else audio
-        # summed by torch, as for training: the encoder's int8 steps make a percent of a last bit
-        loudness = float(torch.from_numpy(loud).square().mean().sqrt())
+        # summed in float64, so that no order of summing shows: the encoder's int8 steps make a percent of a last bit
+        loudness = float(np.sqrt(np.mean(np.square(loud, dtype=np.float64))))
         states = self._recogniser.encoder_states(audio * np.float32(min(MOST_GAIN, LEVEL / max(loudness, 1e-6))))
         return np.concatenate([states.mean(axis=0), states.std(axis=0), states.max(axis=0)])
 
