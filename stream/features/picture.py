@@ -10,6 +10,7 @@ Picture = NDArray[np.uint8]
 
 LONGEST = 960  # pixels: the landmarker looks at 192 x 192 and 256 x 256, so a larger picture only costs time
 THUMBNAIL = (160, 120)  # width, height of what is compared to tell a frozen picture
+COARSE = (16, 12)  # width, height at which noise is gone and a scene still is there
 CHANGED = 2  # grey levels by which the most changed spot of two thumbnails must differ,
 BRIGHT = 64  # if the picture has spots as bright as this; fewer in a darker one, whose changes are smaller too
 
@@ -26,6 +27,11 @@ def analysed(image: Picture) -> Picture:
 def grey(image: Picture) -> Picture:
     """Luma `[H, W]` of an RGB picture."""
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+
+
+def detail(luma: Picture) -> float:
+    """Spread of the luma over the picture, 0..1, blind to noise: next to nothing when something lies on the lens."""
+    return float(cv2.resize(luma, COARSE, interpolation=cv2.INTER_AREA).std()) / 255
 
 
 def noise_level(luma: Picture) -> float:

@@ -1,8 +1,9 @@
 """Whether there is a face to read at the end of a window: the newest pictures decide, in event time.
 
 A window is long (4 s), and a camera that was covered at its end would otherwise count until the good pictures have left
-it. Each rule waits for half a second or two pictures, so that one detection that failed drops nothing; the constants
-were set on real clips (docs/quality.md).
+it. What a detection missed is waited for, half a second and two pictures at least, so that one that failed drops nothing.
+A picture that shows nothing is measured, not detected: two of them say that the lens is covered. The constants were set
+on real clips (docs/quality.md).
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,9 @@ RECENT = 0.5  # seconds: without a face in any picture of these, and two of them
 INTERVALS = 2.2  # of the source's own intervals between pictures without a new one: it has stopped
 FROZEN = 0.55  # seconds of the very same picture, if the source is not slower than that by itself,
 FROZEN_AT_MOST = 1.0  # and in any case
+COVERED = 2  # pictures in a row that show nothing; one may be a cut between two scenes
 BLACK = 0.03  # mean luma, 0..1
+FLAT = 0.02  # detail of a picture, 0..1; real scenes have 0.07 and more
 STEADY = 0.25  # seconds between pictures; in faster sources a face in one picture alone is not believed
 ROUNDING = 1e-6  # seconds
 
@@ -46,9 +49,9 @@ def absence(shown: Sequence[FaceObservation], window: Window, known: Known) -> s
     now, interval = known_until(shown, window, known), picture_interval(shown)
     if now - shown[-1].pts >= max(RECENT, INTERVALS * interval) - ROUNDING:
         return _lasting("no picture", last_picture, window)
+    if covering := _covering(shown[-COVERED:]):
+        return covering
     recent = newest(shown, now)
-    if all(seen.exposure < BLACK and not seen.found for seen in recent):
-        return "picture is black"
     if shown[-1].still > 0 and now - last_change(shown[-1]) >= frozen_after(shown) - ROUNDING:
         return "picture is frozen"
     if not any(seen.found for seen in recent):
@@ -56,6 +59,15 @@ def absence(shown: Sequence[FaceObservation], window: Window, known: Known) -> s
     if interval < STEADY and len(shown) > 1 and sum(seen.found for seen in shown) == 1:
         return "a face in one picture only"
     return None
+
+
+def _covering(last: Sequence[FaceObservation]) -> str | None:
+    """Whether the lens is covered, by the last pictures."""
+    if any(seen.found for seen in last):
+        return None
+    if all(seen.exposure < BLACK for seen in last):
+        return "picture is black"
+    return "picture is covered" if all(seen.exposure < BLACK or seen.detail < FLAT for seen in last) else None
 
 
 def newest(shown: Sequence[FaceObservation], now: float) -> Sequence[FaceObservation]:

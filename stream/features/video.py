@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from ebmc_core.face import BLENDSHAPES, EMBEDDING
 from stream.features.expression import ExpressionReader, TextureReader
 from stream.features.face import POSE, Face, FaceReader, aligned_crop, face_shape, mouth_opening, portrait
-from stream.features.picture import Picture, Stillness, analysed, blockiness, grey
+from stream.features.picture import Picture, Stillness, analysed, blockiness, detail, grey
 from stream.features.tracking import Box, Tracker
 from stream.features.view import FaceView, face_view
 from stream.records import VideoFrame
@@ -58,13 +58,15 @@ class SeenFace:
 class FaceObservation:
     """What one picture showed.
 
-    pts: seconds. seen: its faces, the largest first. exposure: mean luma of the picture, 0..1. still: seconds for which
-    the picture has not changed. blocks: see `blockiness`; 1 without a face. The properties tell of the largest face.
+    pts: seconds. seen: its faces, the largest first. exposure: mean luma of the picture, 0..1. detail: see `detail`.
+    still: seconds for which the picture has not changed. blocks: see `blockiness`; 1 without a face. The properties tell
+    of the largest face.
     """
 
     pts: float
     seen: tuple[SeenFace, ...]
     exposure: float
+    detail: float
     still: float
     blocks: float
 
@@ -148,6 +150,7 @@ class VideoFrontEnd:
             pts=frame.pts,
             seen=seen,
             exposure=cv2.mean(luma)[0] / 255,
+            detail=detail(luma),
             still=self._stillness.seconds(luma, frame.pts),
             blocks=blockiness(luma) if seen else 1.0,
         )
