@@ -1,9 +1,9 @@
 """Whether there is a face to read at the end of a window: the newest pictures decide, in event time.
 
 A window is long (4 s), and a camera that was covered at its end would otherwise count until the good pictures have left
-it. What a detection missed is waited for, half a second and two pictures at least, so that one that failed drops nothing.
-A picture that shows nothing is measured, not detected: two of them say that the lens is covered. The constants were set
-on real clips (docs/quality.md).
+it. What a detection missed is waited for, half a second and two pictures at least, so that one that failed drops
+nothing. A picture that shows nothing is measured, not detected: two of them say that the lens is covered. The constants
+were set on real clips (docs/quality.md).
 """
 
 from collections.abc import Sequence
