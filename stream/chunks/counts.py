@@ -12,6 +12,9 @@ from prometheus_client.registry import Collector
 from stream.metrics import Metrics
 
 
+CAUSES = ("schema", "headers", "media", "codec", "size")  # told from the first moment on: an increase needs a beginning
+
+
 @dataclass(slots=True)
 class Counts:
     """What a worker did. letters: chunks it could not use, by cause. repeats: chunks that came again.
@@ -22,7 +25,7 @@ class Counts:
 
     chunks: int = 0
     windows: int = 0
-    letters: Counter[str] = field(default_factory=Counter[str])
+    letters: Counter[str] = field(default_factory=lambda: Counter(dict.fromkeys(CAUSES, 0)))
     repeats: int = 0
     taken_over: int = 0
     shifts: int = 0
