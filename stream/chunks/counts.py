@@ -11,7 +11,6 @@ from prometheus_client.registry import Collector
 
 from stream.metrics import Metrics
 
-
 CAUSES = ("schema", "headers", "media", "codec", "size")  # told from the first moment on: an increase needs a beginning
 
 

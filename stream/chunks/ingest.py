@@ -34,6 +34,7 @@ from stream.records import AudioFrame, VideoFrame
 from stream.settings import Settings
 from stream.sources.decoding import reason
 from stream.sources.file import FileSource
+from stream.sources.pipe import PipeSource
 from stream.sources.replay import ReplaySource
 from stream.sources.source import Condition, Link, Media, Source
 
@@ -87,8 +88,8 @@ def ingest(this: Ingest, report: Callable[[str], None]) -> None:
     require()
     if isinstance(this.source, ReplaySource):
         raise SourceError("replay: is a recorded session, which ebmc run plays again; ebmc ingest takes media")
-    if this.loop and not isinstance(this.source, FileSource):
-        raise SourceError(f"--loop begins a file again; {this.source.name} is none: leave it out")
+    if this.loop and isinstance(this.source, PipeSource):
+        raise SourceError("--loop: standard input cannot begin again; leave it out, or name a file")
     metrics, health = watched()
     metrics.registry.register(IngestMeters(this))
     with ExitStack() as stack:

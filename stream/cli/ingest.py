@@ -21,7 +21,9 @@ def ingest_command(
     realtime: Annotated[
         bool, typer.Option("--realtime/--fast", help="Pace a file by its timestamps, or as fast as it can be sent.")
     ] = False,
-    loop: Annotated[bool, typer.Option("--loop", help="Begin a file again at its end, as a new run.")] = False,
+    loop: Annotated[
+        bool, typer.Option("--loop", help="Begin a file again at its end, as a new run. A live source has no end.")
+    ] = False,
     length: Annotated[float, typer.Option(min=0.2, max=30.0, help="Length of a chunk, seconds.")] = 1.0,
     stats: Annotated[bool, typer.Option("--stats", help="Say at the end what was sent.")] = False,
     metrics: MetricsAddress = None,

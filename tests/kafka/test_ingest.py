@@ -107,11 +107,13 @@ def test_a_file_on_a_loop_is_a_run_each_time_and_prometheus_is_told(
     assert told["ebmc_ready", frozenset()] == 1
 
 
-def test_what_is_no_file_cannot_be_on_a_loop(broker: Broker, topic: str, environment: dict[str, str]) -> None:
-    made = command("rtsp://127.0.0.1:9/x", broker.bootstrap, topic, "--loop")
-    done = subprocess.run(made, env=environment, capture_output=True, text=True, timeout=60, check=False)
+def test_standard_input_cannot_be_on_a_loop(broker: Broker, topic: str, environment: dict[str, str]) -> None:
+    made = command("-", broker.bootstrap, topic, "--loop")
+    done = subprocess.run(
+        made, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+    )
     assert done.returncode == 2
-    assert "leave it out" in done.stderr
+    assert "--loop: standard input cannot begin again" in done.stderr
     assert "Traceback" not in done.stderr
 
 
