@@ -178,6 +178,7 @@ async def _chunks(this: Ingest, run: str) -> AsyncGenerator[Chunk]:
     async with this.source.open() as media:
         live, this.condition = this.source.live, media.condition
         lateness = LIVE_LATENESS if live else this.settings.lateness
+        late = this.late
         cutter = Cutter(this.stream, run, media.kinds, this.length, lateness)
         try:
             async with aclosing(_frames(media, this)) as frames:
@@ -185,12 +186,13 @@ async def _chunks(this: Ingest, run: str) -> AsyncGenerator[Chunk]:
                     if live and cutter.origin is None and media.condition.origin is not None:
                         cutter.origin = time.time() - time.monotonic() + media.condition.origin
                     for chunk in await asyncio.to_thread(cutter.push, frame):
+                        this.late = late + cutter.late
                         yield chunk
         except SourceError as error:  # what came before is whole
             this.broken = error
         for chunk in await asyncio.to_thread(cutter.finish):
             yield chunk
-        this.late = cutter.late
+        this.late = late + cutter.late
 
 
 async def _paced(found: Iterator[Chunk], this: Ingest) -> AsyncGenerator[Chunk]:
