@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from tests.deploy.program import DEPLOY
 from tests.kafka.broker import free_ports
 
+TOKEN = "0123456789abcdef"  # of the page
 DEFAULT = r"${CAMERA:-clip}", r"${CAMERA_NAME:-clip}"
 
 
@@ -27,39 +29,33 @@ def services() -> dict[str, Any]:
     return yaml.safe_load(text)["services"]
 
 
-def topics(partitions: int = 8) -> list[NewTopic]:
-    """What topics.sh would make: it is run with another program in the place of Kafka's, which writes down its words."""
-    shell = 'for word; do printf "%s\\n" "$word"; done; echo .'
+def topics(folder: Path, partitions: int = 8) -> list[NewTopic]:
+    """What topics.sh makes: it is run with a program in the place of Kafka's that writes down what it is told."""
+    program = folder / "kafka-topics"
+    program.write_text('#!/bin/sh\nfor word; do echo "$word"; done\necho .\n')
+    program.chmod(0o700)
     done = subprocess.run(
         ["sh", str(DEPLOY / "kafka" / "topics.sh"), "kafka:9092", str(partitions)],
-        env={**os.environ, "KAFKA_TOPICS": str(_said(shell))},
+        env={**os.environ, "KAFKA_TOPICS": str(program)},
         capture_output=True,
         text=True,
         check=True,
     )
-    found = [words.split("\n") for words in done.stdout.removesuffix("\n.\n").split("\n.\n")]
-    return [_topic(words) for words in found]
+    return [_topic(words.split("\n")) for words in done.stdout.removesuffix("\n.\n").split("\n.\n")]
 
 
 def _topic(words: list[str]) -> NewTopic:
-    given = dict(zip(words, words[1:], strict=False))
+    given = dict(pairwise(words))
     configs = dict(words[n + 1].split("=", 1) for n, word in enumerate(words) if word == "--config")
     return NewTopic(given["--topic"], int(given["--partitions"]), int(given["--replication-factor"]), None, configs)
 
 
-def _said(shell: str) -> Path:
-    path = Path(os.environ.get("TMPDIR", "/tmp")) / f"said-{os.getpid()}"
-    path.write_text(f"#!/bin/sh\n{shell}\n")
-    path.chmod(0o700)
-    return path
-
-
-async def make_topics(bootstrap: str) -> None:
+async def make_topics(bootstrap: str, folder: Path) -> None:
     """On a broker."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        answer: Any = await admin.create_topics(topics())
+        answer: Any = await admin.create_topics(topics(folder))
         assert all(code == 0 for _, code, *_ in answer.topic_errors), answer
     finally:
         await admin.close()
@@ -67,19 +63,20 @@ async def make_topics(bootstrap: str) -> None:
 
 @dataclass
 class Stack:
-    """Processes that run. ports: where each tells its metrics. prometheus: its address."""
+    """Processes that run. ports: where each tells its metrics. prometheus, page: their addresses."""
 
     folder: Path
     bootstrap: str
     processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict[str, "subprocess.Popen[bytes]"])
     ports: dict[str, int] = field(default_factory=dict[str, int])
     prometheus: str = ""
+    page: str = ""
 
     def start(self, service: str, name: str) -> None:
         """`ebmc …` as compose would start it, under a name of its own."""
         port, page = free_ports(2)
         token = self.folder / "token"
-        token.write_text("0123456789abcdef")
+        token.write_text(TOKEN)
         changed = {"kafka:9092": self.bootstrap, "0.0.0.0:9464": f"127.0.0.1:{port}", "--port=8000": f"--port={page}"}
         places = {"/run/secrets/page-token": str(token), "/var/lib/ebmc": str(self.folder / name)}
         told = services()[service]
@@ -91,6 +88,8 @@ class Stack:
         )
         log.close()
         self.ports[name] = port
+        if service == "page":
+            self.page = f"ws://127.0.0.1:{page}/v1/stream"
 
     def watch(self) -> None:
         """Prometheus with prometheus.yml; the names that Docker would resolve become these ports."""
