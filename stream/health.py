@@ -10,13 +10,15 @@ import socket
 import socketserver
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import make_wsgi_app
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from stream.errors import SettingsError
 from stream.metrics import OPEN, Condition, Metrics
@@ -61,8 +63,11 @@ class Health:
 
     def stuck(self) -> float | None:
         """Seconds since the last heartbeat, when they are too many. Before the first there is no loop to be stuck."""
-        silent = self.now() - self._beat if self._beat is not None else 0.0
-        return silent if silent > self.bound else None
+        return self.silent() if self.silent() > self.bound else None
+
+    def silent(self) -> float:
+        """Seconds since the last heartbeat; 0 before the first."""
+        return self.now() - self._beat if self._beat is not None else 0.0
 
     def live(self) -> tuple[bool, dict[str, object]]:
         """Whether the process lives, and what the page about it says."""
@@ -79,6 +84,26 @@ class Health:
         models = {} if self._loaded else {"models": "loading"}
         states = {stream: condition.state for stream, condition in list(self._sources.items())}
         return models | {f"source {stream}": state for stream, state in states.items() if state != OPEN}
+
+
+class _HealthMeters(Collector):
+    """What the health pages tell, as metrics."""
+
+    def __init__(self, health: Health) -> None:
+        self._health = health
+
+    def collect(self) -> Iterator[Metric]:
+        yield GaugeMetricFamily("ebmc_ready", "1 once it can work: /health/ready", not self._health.unready())
+        yield GaugeMetricFamily(
+            "ebmc_loop_silent_seconds", "Time since the event loop gave a sign of life", self._health.silent()
+        )
+
+
+def watched(label: Callable[[str], str] = str) -> tuple[Metrics, Health]:
+    """The meters and the health of one process, and the health among the meters. label: as for `Metrics`."""
+    metrics, health = Metrics(label), Health()
+    metrics.registry.register(_HealthMeters(health))
+    return metrics, health
 
 
 @dataclass(frozen=True, slots=True)

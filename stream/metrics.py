@@ -1,22 +1,24 @@
 """What a running stream tells Prometheus. Each metric, its meaning and unit: `docs/operations.md`."""
 
 import math
-from collections import defaultdict
-from collections.abc import Mapping
+from collections import defaultdict, deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from importlib.metadata import version
 from threading import Lock
 from typing import Any, Protocol
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector, disable_created_metrics
+from prometheus_client import CollectorRegistry, ProcessCollector, disable_created_metrics
 from prometheus_client.exposition import generate_latest
 
 from ebmc_core.modality import MODALITIES
 from stream.event import SentimentEvent
+from stream.meters import ProcessMeters, StreamMeters
 from stream.records import State
 from stream.stats import Reservoir, Summary
 
-BUCKETS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.08, 0.1, 0.2, 0.4, 0.7, 1.0, 1.5, 2.5, 5.0, 10.0, 30.0)  # seconds
 MOST_NAMES = 64  # different values of a label that the code chooses; whatever comes after them is counted as "other"
+RECENT = 256  # streams that have ended, of which a late event is not told any more
 OPEN = "open"
 
 
@@ -61,9 +63,11 @@ class Metrics:
     streams that run: call `forget` last, when one has ended.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, label: Callable[[str], str] = str) -> None:
+        """label: under which name a stream of this process is told; several may share one."""
         disable_created_metrics()  # the library would add a series with a date to every counter
         self.registry = CollectorRegistry()
+        self._label = label
         self._lock = Lock()
         self._reservoirs: dict[str, Reservoir] = {}
         self._dropped: defaultdict[tuple[str, str], float] = defaultdict(float)
@@ -71,107 +75,67 @@ class Metrics:
         self._seen: dict[tuple[str, ...], float] = {}  # totals of others, as they were last told: (what, stream, ...)
         self._answering: tuple[str, str] | None = None
         self._names: dict[str, set[str]] = {}
+        self._labels: dict[str, set[str]] = {}  # the streams of this process that are told under a label
+        self._gone: deque[str] = deque(maxlen=RECENT)
         ProcessCollector(registry=self.registry)
-        self._stage = Histogram(
-            "ebmc_stage_seconds", "How long a stage took", ["stage"], registry=self.registry, buckets=BUCKETS
-        )
-        self._make_counters()
-        self._make_gauges()
-        self._version.labels(version("ebmc-stream")).set(1)
-
-    def _make_counters(self) -> None:
-        def counter(name: str, about: str, *labels: str) -> Counter:
-            return Counter(f"ebmc_{name}_total", about, ["stream", *labels], registry=self.registry)
-
-        self._events = counter("events", "Events, by the label they gave", "label")
-        self._windows = counter("modality_windows", "Windows, by the state a modality had", "modality", "state")
-        self._drops = counter("dropped", "What was dropped before it was used", "queue", "reason")
-        self._source_reconnects = counter("source_reconnects", "Times a source was opened again")
-        self._source_gaps = counter("source_gaps", "Holes in a source's time")
-        self._passes = counter("speech_passes", "Recognition passes that were run")
-        self._superseded = counter("speech_superseded", "Passes that newer speech made needless")
-        self._skips = counter("speech_skips", "Times recognition skipped to the newest speech")
-        self._skipped = counter("speech_skipped_seconds", "Speech that recognition skipped to keep up")
-        self._phantoms = counter("speech_phantoms", "Words that a guard did not believe", "guard")
-        self._counters = (
-            self._events, self._windows, self._drops, self._source_reconnects, self._source_gaps, self._passes,
-            self._superseded, self._skips, self._skipped, self._phantoms,
-        )  # fmt: skip
-
-    def _make_gauges(self) -> None:
-        def gauge(name: str, about: str, *labels: str) -> Gauge:
-            return Gauge(f"ebmc_{name}", about, ["stream", *labels], registry=self.registry)
-
-        self._trust = gauge("trust_ratio", "Trust in a modality, newest event", "modality")
-        self._quality = gauge("quality_ratio", "Measured quality of a modality, newest event", "modality")
-        self._age = gauge("age_seconds", "Age of a modality's last sample, newest event", "modality")
-        self._state = gauge("state", "1 for the state a modality has, newest event", "modality", "state")
-        self._score = gauge("score", "Sentiment -1..1, newest event; NaN when unknown")
-        self._faces = gauge("faces", "Faces in view, newest event")
-        self._lag = gauge("lag_seconds", "Now minus the event time of the newest closed window")
-        self._factor = gauge("realtime_ratio", "Event time done per second")
-        self._depth = gauge("queue_items", "Items waiting in a queue", "queue")
-        self._up = gauge("source_up", "Whether a source is open")
-        self._skew = gauge("audio_video_skew_seconds", "How far the sound is ahead of the pictures")
-        self._gauges = (
-            self._trust, self._quality, self._age, self._state, self._score, self._faces, self._lag, self._factor,
-            self._depth, self._up, self._skew,
-        )  # fmt: skip
-        self._engine = Gauge(
-            "ebmc_engine_info", "1 for the engine of the newest event", ["backend", "model"], registry=self.registry
-        )
-        self._version = Gauge("ebmc_build_info", "1 for the version that runs", ["version"], registry=self.registry)
+        self._streams, self._process = StreamMeters(self.registry), ProcessMeters(self.registry)
+        self._process.version.labels(version("ebmc-stream")).set(1)
 
     def stage(self, name: str, seconds: float) -> None:
         """A stage took this long."""
         name = self._bounded("stage", name)
-        self._stage.labels(name).observe(max(0.0, seconds))
+        self._process.stage.labels(name).observe(max(0.0, seconds))
         with self._lock:
             self._reservoirs.setdefault(name, Reservoir()).add(max(0.0, seconds))
 
     def event(self, event: SentimentEvent) -> None:
-        """An event was published."""
-        stream = event.window.stream
-        self._events.labels(stream, event.sentiment.label).inc()
+        """An event was published. The last ones of a stream may come when it is forgotten, and are not told."""
+        if event.window.stream in self._gone:
+            return
+        stream = self._known(event.window.stream)
+        self._streams.events.labels(stream, event.sentiment.label).inc()
         for modality in MODALITIES:
             report = event.modalities[modality]
-            self._trust.labels(stream, modality.value).set(event.trust[modality])
-            self._quality.labels(stream, modality.value).set(report.quality)
-            self._age.labels(stream, modality.value).set(report.age)
-            self._windows.labels(stream, modality.value, report.state.value).inc()
+            self._streams.trust.labels(stream, modality.value).set(event.trust[modality])
+            self._streams.quality.labels(stream, modality.value).set(report.quality)
+            self._streams.age.labels(stream, modality.value).set(report.age)
+            self._streams.windows.labels(stream, modality.value, report.state.value).inc()
             for state in State:
-                self._state.labels(stream, modality.value, state.value).set(state is report.state)
+                self._streams.state.labels(stream, modality.value, state.value).set(state is report.state)
         score = event.sentiment.score
-        self._score.labels(stream).set(math.nan if score is None else score)
-        self._faces.labels(stream).set(event.faces)
+        self._streams.score.labels(stream).set(math.nan if score is None else score)
+        self._streams.faces.labels(stream).set(event.faces)
         self._answered(event.engine.backend, event.engine.model)
 
     def dropped(self, stream: str, queue: str, reason: str, count: float = 1) -> None:
         """So many items of a queue were dropped, for this reason."""
         queue, reason = self._bounded("queue", queue), self._bounded("reason", reason)
-        self._drops.labels(stream, queue, reason).inc(count)
+        self._streams.drops.labels(self._known(stream), queue, reason).inc(count)
         with self._lock:
             self._dropped[queue, reason] += count
 
     def lag(self, stream: str, seconds: float) -> None:
         """Now minus the event time of the newest closed window."""
-        self._lag.labels(stream).set(seconds)
+        self._streams.lag.labels(self._known(stream)).set(seconds)
 
     def factor(self, stream: str, ratio: float) -> None:
         """Event time done per second of wall clock; 1 is real time."""
-        self._factor.labels(stream).set(ratio)
+        self._streams.factor.labels(self._known(stream)).set(ratio)
 
     def depth(self, queue: str, items: int, stream: str = "") -> None:
         """Items that wait in a queue. stream: whose it is; none for a queue that all streams share."""
-        self._depth.labels(stream, self._bounded("queue", queue)).set(items)
+        self._streams.depth.labels(self._known(stream), self._bounded("queue", queue)).set(items)
 
     def source(self, stream: str, condition: Condition) -> None:
-        """How a source is now."""
-        self._up.labels(stream).set(condition.state == OPEN)
-        self._skew.labels(stream).set(condition.skew)
+        """How a source is now. The first that is told of a stream."""
+        with self._lock, suppress(ValueError):
+            self._gone.remove(stream)
+        label = self._known(stream)
+        self._streams.up.labels(label).set(condition.state == OPEN)
+        self._streams.skew.labels(label).set(condition.skew)
         reconnects = self._fresh(condition.reconnects, "reconnects", stream)
-        self._source_reconnects.labels(stream).inc(reconnects)
-        self._source_gaps.labels(stream).inc(self._fresh(condition.gaps, "gaps", stream))
+        self._streams.reconnects.labels(label).inc(reconnects)
+        self._streams.gaps.labels(label).inc(self._fresh(condition.gaps, "gaps", stream))
         if reconnects:
             with self._lock:
                 self._reconnects[stream] += round(reconnects)
@@ -181,18 +145,31 @@ class Metrics:
 
     def speech(self, stream: str, counts: SpeechCounts) -> None:
         """What recognition did for a stream so far."""
-        self._passes.labels(stream).inc(self._fresh(counts.passes, "passes", stream))
-        self._superseded.labels(stream).inc(self._fresh(counts.superseded, "superseded", stream))
-        self._skips.labels(stream).inc(self._fresh(counts.skips, "skips", stream))
-        self._skipped.labels(stream).inc(self._fresh(counts.skipped, "skipped", stream))
+        label = self._known(stream)
+        self._streams.passes.labels(label).inc(self._fresh(counts.passes, "passes", stream))
+        self._streams.superseded.labels(label).inc(self._fresh(counts.superseded, "superseded", stream))
+        self._streams.skips.labels(label).inc(self._fresh(counts.skips, "skips", stream))
+        self._streams.skipped.labels(label).inc(self._fresh(counts.skipped, "skipped", stream))
         for guard, total in [(str(guard), total) for guard, total in counts.phantoms.items()]:
             count = self._fresh(total, "phantoms", stream, guard)
-            self._phantoms.labels(stream, self._bounded("guard", guard)).inc(count)
+            self._streams.phantoms.labels(label, self._bounded("guard", guard)).inc(count)
+
+    def kept(self, topic: str, away: bool, spilled: float) -> None:
+        """Whether the brokers of a topic are away, and how many bytes wait on disk for them."""
+        self._process.away.labels(topic).set(away)
+        self._process.spilled.labels(topic).set(spilled)
 
     def forget(self, stream: str) -> None:
         """A stream has ended: it leaves no series behind. What it did stays in the summary."""
-        for meter in (*self._counters, *self._gauges):
-            meter.remove_by_labels({"stream": stream})
+        label = self._label(stream)
+        with self._lock:
+            others = self._labels.pop(label, set()) - {stream}
+            if others:
+                self._labels[label] = others
+            self._gone.append(stream)
+        if not others:
+            for meter in self._streams:
+                meter.remove_by_labels({"stream": label})
         with self._lock:
             self._seen = {key: total for key, total in self._seen.items() if key[1] != stream}
 
@@ -209,9 +186,18 @@ class Metrics:
     def _answered(self, backend: str, model: str) -> None:
         """The engine of the newest event; it changes when another had to take over."""
         if (backend, model) != self._answering:
-            self._engine.clear()
-            self._engine.labels(backend, model).set(1)
+            if self._answering:
+                self._process.takeovers.inc()
+            self._process.engine.clear()
+            self._process.engine.labels(backend, model).set(1)
             self._answering = (backend, model)
+
+    def _known(self, stream: str) -> str:
+        """The label of a stream that runs."""
+        label = self._label(stream)
+        with self._lock:
+            self._labels.setdefault(label, set()).add(stream)
+        return label
 
     def _fresh(self, total: float, *key: str) -> float:
         """By how much a total has grown since it was last told; one that shrank has begun anew."""

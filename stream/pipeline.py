@@ -128,6 +128,7 @@ async def follow(source: Source, ready: Channel[Ready], this: Run) -> None:
             session = Session(source.name, media, this.without, this.front, this.settings, not live, inbox.heard, keep)
             this.streams += 1
             this.health.source(source.name, media.condition)
+            this.metrics.source(source.name, media.condition)
             try:
                 await session.open()
                 async with asyncio.TaskGroup() as tasks:

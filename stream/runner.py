@@ -13,9 +13,8 @@ from engines.selection import open_engine
 from stream.clock import WallClock
 from stream.errors import INTERRUPTED
 from stream.front_ends import FrontEnds, load_front_ends
-from stream.health import Address, Health, serving
+from stream.health import Address, serving, watched
 from stream.interrupting import interruptible
-from stream.metrics import Metrics
 from stream.pipeline import Run, run
 from stream.recording import Recorder
 from stream.settings import Settings
@@ -56,7 +55,7 @@ def run_sources(
     report: Callable[[str], None],
 ) -> Outcome:
     """Load the models, run all sources to their end, close everything. Raises `EbmcError` when nothing can be run."""
-    metrics, health = Metrics(), Health()
+    metrics, health = watched()
     with ExitStack() as stack:
         recorder = stack.enter_context(Recorder(options.record)) if options.record else None
         if options.metrics:

@@ -7,16 +7,20 @@ import asyncio
 import time
 import uuid
 from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import AsyncExitStack, aclosing, suppress
+from contextlib import AsyncExitStack, ExitStack, aclosing, suppress
 from dataclasses import dataclass, field, replace
+from itertools import count
 
 from av.error import FFmpegError
 
 from stream.chunks.chunk import LARGEST, Chunk
 from stream.chunks.copying import copied
 from stream.chunks.cutting import Cutter
+from stream.chunks.ingest_meters import IngestMeters
 from stream.clock import WallClock
 from stream.errors import INTERRUPTED, SourceError
+from stream.health import Address as Listening
+from stream.health import Health, serving, watched
 from stream.interrupting import interruptible
 from stream.kafka.address import Address
 from stream.kafka.backlog import Backlog
@@ -25,15 +29,18 @@ from stream.kafka.library import quiet, require
 from stream.kafka.message import Message
 from stream.kafka.report import Report
 from stream.kafka.spill import open_spill
+from stream.metrics import Metrics
 from stream.records import AudioFrame, VideoFrame
 from stream.settings import Settings
 from stream.sources.decoding import reason
 from stream.sources.file import FileSource
+from stream.sources.pipe import PipeSource
 from stream.sources.replay import ReplaySource
-from stream.sources.source import Media, Source
+from stream.sources.source import Condition, Link, Media, Source
 
 MEBIBYTE = 1024 * 1024
 WAITING = 16  # chunks without acknowledgement that a source which can wait does not exceed
+TELL = 0.5  # seconds between two looks at the source, for the meters
 LIVE_LATENESS = 1.0  # seconds by which one kind of a live source may run ahead before it is not waited for
 
 
@@ -41,7 +48,10 @@ LIVE_LATENESS = 1.0  # seconds by which one kind of a live source may run ahead 
 class Ingest:
     """What is to be done, and what was done. length: of a chunk, seconds. stop: set it to end.
 
-    copied: whether the media was cut without encoding it anew; None while that is not known.
+    loop: begin a file again at its end, each time as a run of its own. metrics: where to serve metrics and health.
+    copied: whether the media was cut without encoding it anew; None while that is not known. media: seconds that were
+    cut; before: those of runs that are over. condition: the source's. lag: from the end of the newest chunk of a live
+    source until it was cut, seconds.
     """
 
     source: Source
@@ -50,14 +60,19 @@ class Ingest:
     stream: str
     length: float = 1.0
     realtime: bool = False
+    loop: bool = False
+    metrics: Listening | None = None
     progress: Callable[["Ingest"], None] = lambda _: None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
     chunks: int = 0
     media: float = 0.0
+    before: float = 0.0
     size: int = 0
     late: int = 0
     copied: bool | None = None
     left: int = 0
+    condition: Condition = field(default_factory=lambda: Condition(Link.WAITING))
+    lag: float | None = None
     broken: SourceError | None = None
 
     @property
@@ -73,32 +88,42 @@ def ingest(this: Ingest, report: Callable[[str], None]) -> None:
     require()
     if isinstance(this.source, ReplaySource):
         raise SourceError("replay: is a recorded session, which ebmc run plays again; ebmc ingest takes media")
-    asyncio.run(_ingest(this, report))
+    if this.loop and isinstance(this.source, PipeSource):
+        raise SourceError("--loop: standard input cannot begin again; leave it out, or name a file")
+    metrics, health = watched()
+    metrics.registry.register(IngestMeters(this))
+    with ExitStack() as stack:
+        if this.metrics:
+            address = stack.enter_context(serving(this.metrics, metrics, health))
+            report(f"metrics and health: http://{address}/metrics, /health/live, /health/ready")
+        asyncio.run(_ingest(this, metrics, health, report))
 
 
-async def _ingest(this: Ingest, report: Callable[[str], None]) -> None:
+async def _ingest(this: Ingest, metrics: Metrics, health: Health, report: Callable[[str], None]) -> None:
     kafka = this.settings.kafka.model_copy(
         update={"memory": WAITING, "in_flight": 4, "compression": "none", "linger_ms": 0, "max_message_bytes": LARGEST}
     )
-    run = kafka.run or uuid.uuid4().hex
     async with AsyncExitStack() as stack:
         stack.enter_context(quiet())
         stop_said = "stopping: sending what is cut (Ctrl-C again to leave it)"
         stack.enter_context(interruptible(this.stop, lambda _: report(stop_said)))
         spill = open_spill(kafka.spill, this.address, kafka.spill_mib * MEBIBYTE, kafka.spill_age)
         told = Report(this.address)
+        told.metrics = metrics
         backlog = Backlog(spill, kafka.memory, told.dropped)
         stack.callback(lambda: _keep(this, backlog, told))
         delivery = Delivery(this.address, kafka, backlog, told)
         tasks = await stack.enter_async_context(asyncio.TaskGroup())
         delivering = tasks.create_task(delivery.run())
         stack.callback(delivering.cancel)
+        stack.callback(tasks.create_task(_tell(this, metrics, health)).cancel)
         if unusable := await delivery.unusable():
             raise unusable
         try:
-            async with aclosing(_chunks(this, run)) as chunks:
-                async for chunk in chunks:
-                    await _deliver(this, chunk, delivery, backlog)
+            async for run in _runs(this, kafka.run or uuid.uuid4().hex):
+                async with aclosing(_chunks(this, run)) as chunks:
+                    async for chunk in chunks:
+                        await _deliver(this, chunk, delivery, backlog)
         except SourceError as error:
             if not this.chunks:
                 raise
@@ -107,12 +132,34 @@ async def _ingest(this: Ingest, report: Callable[[str], None]) -> None:
         await asyncio.wait([delivering], timeout=kafka.close_timeout)
 
 
+async def _runs(this: Ingest, name: str) -> AsyncGenerator[str]:
+    """Names of runs: one, or as many as the file is begun again."""
+    yield name
+    for number in count(2):
+        if not this.loop or this.stop.is_set() or this.broken or not this.chunks:
+            return
+        this.before = this.media
+        yield f"{name}-{number}"
+
+
+async def _tell(this: Ingest, metrics: Metrics, health: Health) -> None:
+    """The meters and the health pages, until it is cancelled."""
+    health.loaded()  # there are no models here
+    while True:
+        health.beat()
+        health.source(this.stream, this.condition)
+        metrics.source(this.stream, this.condition)
+        await asyncio.sleep(TELL)
+
+
 async def _deliver(this: Ingest, chunk: Chunk, delivery: Delivery, backlog: Backlog) -> None:
     """Put it with what is to be delivered; a source that can wait does, while too much is there."""
     now = round(time.time() * 1000)
+    if chunk.origin is not None:
+        this.lag = max(0.0, now / 1000 - chunk.origin - chunk.end)
     delivery.put(Message(chunk.stream.encode(), chunk.media, chunk.dated(now), now))
     this.chunks += 1
-    this.media, this.size = chunk.end, this.size + len(chunk.media)
+    this.media, this.size = this.before + chunk.end, this.size + len(chunk.media)
     this.progress(this)
     while not this.source.live and not this.stop.is_set() and backlog.waiting >= WAITING:
         await delivery.moved()
@@ -123,14 +170,15 @@ async def _chunks(this: Ingest, run: str) -> AsyncGenerator[Chunk]:
     if isinstance(this.source, FileSource):
         found = await asyncio.to_thread(copied, this.source.path, this.stream, run, this.length)
         if found is not None:
-            this.copied = True
+            this.copied, this.condition = True, Condition()
             async for chunk in _paced(found, this):
                 yield chunk
             return
     this.copied = False
     async with this.source.open() as media:
-        live = this.source.live
+        live, this.condition = this.source.live, media.condition
         lateness = LIVE_LATENESS if live else this.settings.lateness
+        late = this.late
         cutter = Cutter(this.stream, run, media.kinds, this.length, lateness)
         try:
             async with aclosing(_frames(media, this)) as frames:
@@ -138,12 +186,13 @@ async def _chunks(this: Ingest, run: str) -> AsyncGenerator[Chunk]:
                     if live and cutter.origin is None and media.condition.origin is not None:
                         cutter.origin = time.time() - time.monotonic() + media.condition.origin
                     for chunk in await asyncio.to_thread(cutter.push, frame):
+                        this.late = late + cutter.late
                         yield chunk
         except SourceError as error:  # what came before is whole
             this.broken = error
         for chunk in await asyncio.to_thread(cutter.finish):
             yield chunk
-        this.late = cutter.late
+        this.late = late + cutter.late
 
 
 async def _paced(found: Iterator[Chunk], this: Ingest) -> AsyncGenerator[Chunk]:
@@ -177,7 +226,7 @@ async def _frames(media: Media, this: Ingest) -> AsyncGenerator[AudioFrame | Vid
             if frame is None:
                 return
             if isinstance(frame, AudioFrame | VideoFrame):
-                if this.realtime:
+                if this.realtime and not this.source.live:
                     await _stoppable(clock, begin + frame.end, this.stop)
                 yield frame
     finally:

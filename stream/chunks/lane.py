@@ -11,6 +11,7 @@ from typing import Any
 
 from stream.channel import Channel, Closed
 from stream.chunks.chunk import Chunk, ChunkError, chunk_from
+from stream.chunks.counts import Counts
 from stream.chunks.piecewise import Piece, PiecewiseSource
 from stream.chunks.progress import NONE, Commit, PartitionProgress, name_of
 from stream.event import SentimentEvent
@@ -22,17 +23,6 @@ from stream.sources.source import Source
 log = logging.getLogger(__name__)
 NUMBERS = count(1)
 REACH = 4.0  # seconds before a window that a worker reads when it takes over: speech that reaches into it
-
-
-@dataclass(slots=True)
-class Counts:
-    """What a worker did. letters: chunks it could not use. repeats: chunks that came again."""
-
-    chunks: int = 0
-    windows: int = 0
-    letters: int = 0
-    repeats: int = 0
-    taken_over: int = 0
 
 
 @dataclass(slots=True, eq=False)
@@ -94,7 +84,7 @@ class Lane:
             self.progress.skip(record.offset)
             return
         run.sequence, run.heard = chunk.sequence, time.monotonic()
-        self._counts.chunks += 1
+        self._counts.took(record)
         self.progress.take(record.offset, run.key, chunk.end)
 
         async def refuse(error: ChunkError) -> None:
@@ -120,10 +110,12 @@ class Lane:
         event = replace(event, window=replace(event.window, stream=run.stream))
         if run.origin is not None:
             late = max(0.0, time.time() - run.origin - event.window.end)
+            self._counts.delivered(late)
             event = replace(event, latency=replace(event.latency, capture_to_event_ms=round(late * 1000, 1)))
         async with self.writing:
-            run.sending = await self.link.send(message_from(event, run.run, time.time()))
-        run.sending.add_done_callback(lambda future: self._written(run, index, future))
+            now = time.time()
+            run.sending = await self.link.send(message_from(event, run.run, now))
+        run.sending.add_done_callback(lambda future: self._written(run, index, now, future))
 
     def release(self, silence: float) -> None:
         """End the streams of which nothing came for so long, seconds: their open windows are written as they are."""
@@ -166,14 +158,14 @@ class Lane:
         run.closed = True
         run.source.close()
 
-    def _written(self, run: StreamRun, index: int, future: asyncio.Future[Any]) -> None:
+    def _written(self, run: StreamRun, index: int, sent: float, future: asyncio.Future[Any]) -> None:
         error = None if future.cancelled() else future.exception()
         if self.revoked or future.cancelled():
             return
         if error:
             self._outlets.failed(error)
             return
-        self._counts.windows += 1
+        self._counts.acknowledged(sent)
         self.progress.write(run.key, index)
         self._ended(run)
 
@@ -188,5 +180,5 @@ class Lane:
 
     async def _refuse(self, record: Any, error: ChunkError) -> None:
         if not self.progress.reported(record.offset):
-            self._counts.letters += 1
+            self._counts.letters[error.cause] += 1
             await self._outlets.refuse(record, error)

@@ -29,7 +29,9 @@ from aiokafka.structs import OffsetAndMetadata
 
 from stream.channel import Channel
 from stream.chunks.chunk import LARGEST, ChunkError
-from stream.chunks.lane import Counts, Lane, Outlets
+from stream.chunks.counts import Counts
+from stream.chunks.lagging import measure_lag
+from stream.chunks.lane import Lane, Outlets
 from stream.chunks.letters import dead_letter_topic, given_up
 from stream.chunks.progress import Commit, commit_from
 from stream.event import SentimentEvent
@@ -113,13 +115,15 @@ class Shift(Unopened, ConsumerRebalanceListener):
             try:
                 await self._all_together(stop)
             finally:
-                for lane in self.lanes.values():
+                for place, lane in self.lanes.items():
                     lane.abandon()
+                    self.counts.gave_up(place.partition)
 
     async def _all_together(self, stop: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
             parts = [tasks.create_task(part) for part in (self._pipeline(), self._take(), self._commit_always())]
             parts.append(tasks.create_task(self._stay_awake()))
+            parts.append(tasks.create_task(measure_lag(self._consumer, self.lanes, self.counts)))
             ending = [tasks.create_task(event.wait()) for event in (stop, self._ending)]
             await asyncio.wait([*ending, *parts], return_when=asyncio.FIRST_COMPLETED)
             if stop.is_set() and not self._failure:
@@ -183,6 +187,7 @@ class Shift(Unopened, ConsumerRebalanceListener):
             if place not in assigned or told.get(place, lane.committed) != lane.committed:
                 lane.abandon()
                 del self.lanes[place]
+                self.counts.gave_up(place.partition)
         for place in assigned:
             if place in self.lanes:
                 self._consumer.seek(place, self.lanes[place].progress.next)

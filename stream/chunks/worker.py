@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from engines.engine import Engine
 from engines.selection import open_engine
-from stream.chunks.lane import Counts
+from stream.chunks.counts import Counts, WorkMeters
 from stream.chunks.shift import Duty, Shift
 from stream.clock import WallClock
 from stream.errors import SourceError
 from stream.front_ends import FrontEnds, load_front_ends
-from stream.health import Health, serving
+from stream.health import Health, serving, watched
 from stream.interrupting import interruptible
 from stream.kafka.faults import LOST, mend, told
 from stream.kafka.library import quiet, require
@@ -58,7 +58,9 @@ class Crew:
 def run_worker(duty: Duty, settings: Settings, options: Options, report: Callable[[str], None]) -> Counts:
     """Work until Ctrl-C or SIGTERM. Raises `EbmcError` when it cannot begin: brokers out of reach, wrong settings."""
     require()
-    metrics, health = Metrics(), Health()
+    metrics, health = watched(_stream)
+    counts = Counts(metrics=metrics)
+    metrics.registry.register(WorkMeters(counts))
     with ExitStack() as stack:
         if options.metrics:
             address = stack.enter_context(serving(options.metrics, metrics, health))
@@ -66,9 +68,14 @@ def run_worker(duty: Duty, settings: Settings, options: Options, report: Callabl
         stack.enter_context(quiet())
         front = stack.enter_context(load_front_ends(settings, report))
         engine = stack.enter_context(open_engine(settings.engine, settings.checkpoint))
-        crew = Crew(duty, front, engine, settings, options, metrics, health, Counts())
+        crew = Crew(duty, front, engine, settings, options, metrics, health, counts)
         asyncio.run(_shifts(crew, report))
     return crew.counts
+
+
+def _stream(name: str) -> str:
+    """The stream of one of its runs, which have names of their own in a worker: `cam-1@3`."""
+    return name.rpartition("@")[0] or name
 
 
 async def _shifts(crew: Crew, report: Callable[[str], None]) -> None:
@@ -77,6 +84,7 @@ async def _shifts(crew: Crew, report: Callable[[str], None]) -> None:
 
     def joined() -> None:
         ever.set()
+        crew.counts.shifts += 1
         crew.health.loaded()
         report(f"working on {crew.duty.chunks} in the group {crew.duty.group}; Ctrl-C ends it")
 

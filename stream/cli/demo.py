@@ -43,6 +43,13 @@ def demo_command(
     browser: Annotated[bool, typer.Option(help="Open the page in a browser, where there is one.")] = True,
     certificate: Annotated[Path | None, typer.Option(help="Certificate chain (PEM): serve HTTPS.")] = None,
     key: Annotated[Path | None, typer.Option(help="Key of the certificate, if it is in another file.")] = None,
+    metrics: Annotated[
+        str | None,
+        typer.Option(
+            metavar="HOST:PORT",
+            help="Serve /metrics and /health here too, without the token: for Prometheus, on a network you trust.",
+        ),
+    ] = None,
     engine: Engine = None,
     asr: Asr = None,
     checkpoint: Checkpoint = None,
@@ -69,6 +76,7 @@ def demo_command(
             from stream.server.serving import Demo, serve
         except ModuleNotFoundError as error:
             raise SettingsError(f"the page needs {error.name}; run: pip install 'ebmc-stream[web]'") from None
+        from stream.health import address_from
         from stream.settings import load_settings
         from stream.sinks.sink import sink_from
 
@@ -87,7 +95,7 @@ def demo_command(
 
         ends = clip and (alone if leave is None else leave)
         sinks = [sink_from(uri) for uri in sink or ()] if clip and (sink or ends) else None
-        code = serve(settings, Demo(sinks, ends, opened), say)
+        code = serve(settings, Demo(sinks, ends, opened, address_from(metrics) if metrics is not None else None), say)
     for kind, _, path in (uri.partition(":") for uri in sink or ()):
         if kind in ("jsonl", "timeline") and Path(path).is_file():
             say(f"wrote    {path}")

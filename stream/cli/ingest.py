@@ -6,7 +6,7 @@ import typer
 from rich.live import Live
 from rich.text import Text
 
-from stream.cli.options import Log, LogLevel
+from stream.cli.options import Log, LogLevel, MetricsAddress
 from stream.cli.terminal import beside, complain, one_line_errors, say
 from stream.logs import LogStyle, logging_to
 
@@ -21,8 +21,12 @@ def ingest_command(
     realtime: Annotated[
         bool, typer.Option("--realtime/--fast", help="Pace a file by its timestamps, or as fast as it can be sent.")
     ] = False,
+    loop: Annotated[
+        bool, typer.Option("--loop", help="Begin a file again at its end, as a new run. A live source has no end.")
+    ] = False,
     length: Annotated[float, typer.Option(min=0.2, max=30.0, help="Length of a chunk, seconds.")] = 1.0,
     stats: Annotated[bool, typer.Option("--stats", help="Say at the end what was sent.")] = False,
+    metrics: MetricsAddress = None,
     log: Log = LogStyle.TEXT,
     log_level: LogLevel = "warning",
 ) -> None:
@@ -35,9 +39,13 @@ def ingest_command(
 
       ebmc ingest talk.mp4 --brokers localhost:9092 --topic media
 
-      ebmc ingest rtsp://camera.local/stream --brokers localhost:9092 --topic media --stream cam-1
+      ebmc ingest clip --realtime --loop --brokers localhost:9092 --topic media
+
+      ebmc ingest rtsp://camera.local/stream --brokers localhost:9092 --topic media --stream cam-1 \
+        --metrics 127.0.0.1:9464
     """
     with one_line_errors(), logging_to(log, log_level):
+        from stream.health import address_from
         from stream.kafka.address import Address, brokers_from, topic_from
         from stream.kafka.library import require
         from stream.settings import load_settings
@@ -46,10 +54,11 @@ def ingest_command(
         require()
         from stream.chunks.ingest import Ingest, ingest
 
+        listening = address_from(metrics) if metrics is not None else None
         settings = load_settings()
         opened = source_from(source, settings)
         address = Address(brokers_from(brokers), topic_from(topic))
-        this = Ingest(opened, address, settings, stream or opened.name, length, realtime)
+        this = Ingest(opened, address, settings, stream or opened.name, length, realtime, loop, listening)
         with Live(console=beside, transient=True, auto_refresh=False) as shown:
             if beside.is_terminal:
                 this.progress = lambda now: shown.update(Text(_line(now)), refresh=True)

@@ -66,7 +66,7 @@ def worker_command(
         counts = run_worker(duty, settings, options, say)
     if stats:
         say(
-            f"worker {os.getpid()}: {counts.chunks} chunks, {counts.windows} windows, {counts.letters} dead letters, "
-            f"{counts.repeats} repeats, {counts.taken_over} streams taken over"
+            f"worker {os.getpid()}: {counts.chunks} chunks, {counts.windows} windows, "
+            f"{counts.letters.total()} dead letters, {counts.repeats} repeats, {counts.taken_over} streams taken over"
         )
     raise typer.Exit(INTERRUPTED)

@@ -49,6 +49,11 @@ class Backlog:
         return self._spill.count - len(self._acknowledged)
 
     @property
+    def spilled(self) -> float:
+        """Bytes of messages on disk."""
+        return self._spill.bytes
+
+    @property
     def behind(self) -> bool:
         """Whether what is put in now goes over the disk."""
         return self._behind

@@ -173,7 +173,7 @@ class Delivery:
                     report.over(backlog.caught_up())
             if self._link and now - max(self._heard, self._since) > RENEW * self._settings.request_timeout:
                 self._broken = RequestTimedOutError()
-            report.waiting(backlog.waiting)
+            report.waiting(backlog.waiting, backlog.spilled)
             self._changed.set()
             self._moved.set()
 

@@ -60,10 +60,11 @@ class Report:
         if self.metrics:
             self.metrics.stage(QUEUE, seconds)
 
-    def waiting(self, events: int) -> None:
-        """How many are not acknowledged."""
+    def waiting(self, events: int, spilled: float) -> None:
+        """How many are not acknowledged. spilled: bytes of them on disk."""
         if self.metrics:
             self.metrics.depth(QUEUE, events)
+            self.metrics.kept(self._where.topic, self.away, spilled)
 
     def sum_up(self, left: int) -> None:
         """At the end of a run. left: events that wait on disk for the next one."""

@@ -18,9 +18,8 @@ from engines.selection import open_engine
 from stream.clock import WallClock
 from stream.errors import INTERRUPTED, SettingsError
 from stream.front_ends import load_front_ends
-from stream.health import Health
+from stream.health import Address, serving, watched
 from stream.interrupting import interruptible
-from stream.metrics import Metrics
 from stream.pipeline import Run, run
 from stream.runner import cause
 from stream.server.access import Access, access_from
@@ -28,6 +27,7 @@ from stream.server.app import application
 from stream.server.effects import voices
 from stream.server.guest import GuestSource
 from stream.server.hub import Hub
+from stream.server.meters import VisitMeters
 from stream.server.options import ServerSettings
 from stream.server.peer import listen_on
 from stream.server.reception import Reception
@@ -45,25 +45,31 @@ class Demo:
     """What `ebmc demo` does beside serving.
 
     sinks: where the events of the clip go that the program itself plays; None: it plays none. leave: end with it.
-    opened: called with the address once it is served.
+    opened: called with the address once it is served. metrics: where to serve metrics and health beside the page's own
+    address, without a token; None for nowhere.
     """
 
     sinks: Sequence[Sink] | None = None
     leave: bool = False
     opened: Callable[[str], None] = field(default=lambda address: None)
+    metrics: Address | None = None
 
 
 def serve(settings: Settings, demo: Demo, report: Callable[[str], None]) -> int:
     """Serve until Ctrl-C, or until the clip is over if that was asked for; gives its exit code. Raises `EbmcError`."""
     options, access = settings.server, access_from(settings.server)
-    metrics, health = Metrics(), Health()
+    metrics, health = watched()
     with ExitStack() as stack:
         listening = stack.enter_context(_bound(options))
+        if demo.metrics:
+            told = stack.enter_context(serving(demo.metrics, metrics, health))
+            report(f"metrics and health: http://{told}/metrics, /health/live, /health/ready")
         front = stack.enter_context(load_front_ends(settings, report))
         engine = stack.enter_context(open_engine(settings.engine, settings.checkpoint))
         voices()  # of the babble: decoded now, not while somebody waits
         hub = Hub()
         house = House(Reception(hub, options.sessions), settings, engine)
+        metrics.registry.register(VisitMeters(house.reception))
         this = Run(front, engine, [hub], WallClock(), settings, realtime=True, metrics=metrics, health=health)
         listen_on(options.host)
         health.loaded()

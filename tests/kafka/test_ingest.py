@@ -7,11 +7,13 @@ import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from stream.chunks.chunk import Chunk, chunk_from
-from tests.kafka.broker import ApacheKafka, Broker
+from tests.kafka.broker import ApacheKafka, Broker, free_ports
 from tests.kafka.reading import read
 from tests.stream.shortened import shortened
 
@@ -74,6 +76,52 @@ def test_ctrl_c_sends_what_is_cut(broker: Broker, topic: str, clip: Path, enviro
         _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     check_row(on_topic(broker.bootstrap, topic))
+
+
+def test_a_file_on_a_loop_is_a_run_each_time_and_prometheus_is_told(
+    broker: Broker, topic: str, beginning: Path, environment: dict[str, str]
+) -> None:
+    (port,) = free_ports(1)
+    more = ("--loop", "--stream", "cam-1", "--metrics", str(port))
+    with subprocess.Popen(
+        command(str(beginning), broker.bootstrap, topic, *more), env=environment, stderr=subprocess.PIPE, text=True
+    ) as process:
+        wait_for_chunks(broker, topic, 20)  # 8 or 9 in a run
+        told = metrics_at(port)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    runs: dict[str, list[Chunk]] = {}
+    for chunk in on_topic(broker.bootstrap, topic):
+        runs.setdefault(chunk.run, []).append(chunk)
+    assert len(runs) > 2
+    for chunks in runs.values():
+        check_row(chunks)
+    assert told["ebmc_ingest_chunks_total", frozenset({("stream", "cam-1")})] >= 20
+    assert told["ebmc_ingest_bytes_total", frozenset({("stream", "cam-1")})] > 100_000
+    assert told["ebmc_ingest_media_seconds_total", frozenset({("stream", "cam-1")})] > 16
+    assert told["ebmc_source_up", frozenset({("stream", "cam-1")})] == 1
+    assert told["ebmc_brokers_away", frozenset({("topic", topic)})] == 0
+    assert told["ebmc_spill_bytes", frozenset({("topic", topic)})] == 0
+    assert told["ebmc_stage_seconds_count", frozenset({("stage", "kafka")})] >= 19
+    assert told["ebmc_ready", frozenset()] == 1
+
+
+def test_standard_input_cannot_be_on_a_loop(broker: Broker, topic: str, environment: dict[str, str]) -> None:
+    made = command("-", broker.bootstrap, topic, "--loop")
+    done = subprocess.run(
+        made, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2
+    assert "--loop: standard input cannot begin again" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def metrics_at(port: int) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+    """What a process tells Prometheus."""
+    with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        families = list(text_string_to_metric_families(answer.read().decode()))
+    return {(s.name, frozenset(s.labels.items())): s.value for family in families for s in family.samples}
 
 
 def wait_for_chunks(broker: Broker, topic: str, count: int) -> None:

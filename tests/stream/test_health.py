@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from stream.errors import SettingsError
-from stream.health import Address, Health, address_from, serving
+from stream.health import Address, Health, address_from, serving, watched
 from stream.metrics import Metrics
 from tests.stream.test_metrics import Opened
 
@@ -136,3 +136,23 @@ def test_a_host_that_is_not_here() -> None:
     with pytest.raises(SettingsError, match=r"--metrics 192\.0\.2\.1:0: "):
         with serving(Address("192.0.2.1", 0), Metrics(), Health()):
             raise AssertionError("it was bound")
+
+
+def test_readiness_is_among_the_metrics() -> None:
+    metrics, health = watched()
+    assert "ebmc_ready 0.0" in metrics.text().decode()  # models are loading
+    health.loaded()
+    health.source("cam", Opened())
+    assert "ebmc_ready 1.0" in metrics.text().decode()
+    health.source("cam", Opened(state="waiting"))
+    assert "ebmc_ready 0.0" in metrics.text().decode()
+
+
+def test_a_loop_that_is_stuck_is_among_the_metrics() -> None:
+    metrics, health = watched()
+    assert "ebmc_loop_silent_seconds 0.0" in metrics.text().decode()
+    moment = 100.0
+    health.now = lambda: moment
+    health.beat()
+    moment = 107.5
+    assert "ebmc_loop_silent_seconds 7.5" in metrics.text().decode()

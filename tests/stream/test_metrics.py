@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -143,6 +143,49 @@ def test_a_stream_that_ended_leaves_nothing_and_the_others_stay() -> None:
     assert value(metrics, "ebmc_queue_items", stream="", queue="ready") == 1
     metrics.source("goes", Opened(reconnects=1))  # back under the same name, it counts from nothing
     assert value(metrics, "ebmc_source_reconnects_total", stream="goes") == 1
+
+
+def test_runs_of_a_stream_are_told_as_one_and_go_with_the_last() -> None:
+    metrics = Metrics(lambda name: name.partition("@")[0])
+    for run in ("cam@1", "cam@2"):
+        metrics.source(run, Opened(reconnects=1))
+        metrics.event(event(stream=run))
+    assert value(metrics, "ebmc_source_reconnects_total", stream="cam") == 2
+    assert value(metrics, "ebmc_events_total", stream="cam", label="positive") == 2
+    metrics.forget("cam@1")
+    assert value(metrics, "ebmc_source_up", stream="cam") == 1
+    metrics.forget("cam@2")
+    assert "cam" not in metrics.text().decode()
+
+
+def test_an_event_that_comes_after_the_end_of_its_stream_leaves_nothing() -> None:
+    metrics = Metrics()
+    metrics.source("a", Opened())
+    metrics.forget("a")
+    metrics.event(event(stream="a"))
+    assert not [key for key in series(metrics) if ("stream", "a") in key[1]]
+    metrics.source("a", Opened())  # it is back
+    metrics.event(event(stream="a"))
+    assert value(metrics, "ebmc_events_total", stream="a", label="positive") == 1
+
+
+def test_brokers_that_are_away_and_what_waits_for_them() -> None:
+    metrics = Metrics()
+    metrics.kept("media", True, 4096.0)
+    assert value(metrics, "ebmc_brokers_away", topic="media") == 1
+    assert value(metrics, "ebmc_spill_bytes", topic="media") == 4096
+
+
+def test_an_engine_that_takes_over_is_counted() -> None:
+    metrics = Metrics()
+    first = event()
+    second = replace(first, engine=replace(first.engine, backend="torch-cpu"))
+    for each in (first, first):
+        metrics.event(each)
+    assert value(metrics, "ebmc_engine_takeovers_total") == 0
+    metrics.event(second)
+    assert value(metrics, "ebmc_engine_takeovers_total") == 1
+    assert value(metrics, "ebmc_engine_info", backend="torch-cpu", model="live-en") == 1
 
 
 def test_names_without_end_do_not_make_series_without_end() -> None:
