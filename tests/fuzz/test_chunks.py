@@ -25,7 +25,7 @@ KEYS = st.none() | st.binary(max_size=20) | texts().map(lambda text: text.encode
 LETTER = DeadLetter("media", 1, 42, b"cam-1", b"v", GOOD.headers, "codec", "there is no decoder", 2, 1.7e9)
 
 
-@fuzzed(400)
+@fuzzed(150)
 @given(KEYS, st.none() | st.binary(max_size=9), headers_like(GOOD.headers, ["ebmc_origin"]))
 def test_a_record_is_a_chunk_or_is_refused(key: bytes | None, value: bytes | None, headers: Any) -> None:
     chunk = taken(lambda: chunk_from(key, value, headers), ChunkError)
@@ -36,7 +36,7 @@ def test_a_record_is_a_chunk_or_is_refused(key: bytes | None, value: bytes | Non
     assert chunk_from(chunk.stream.encode(), chunk.media, chunk.headers) == chunk
 
 
-@fuzzed(100)
+@fuzzed(40)
 @given(
     texts().filter(lambda text: text.isprintable() and text),
     st.integers(0, 2**63 - 1),
@@ -53,7 +53,7 @@ def test_a_chunk_that_is_written_is_read(
     assert chunk_from(stream.encode(), chunk.media, chunk.dated(0)) == chunk
 
 
-@fuzzed(300)
+@fuzzed(80)
 @given(json_texts({"done": 45, "written": {"0123456789": 83}}), st.integers(0, 2**62))
 def test_a_commit_says_something_or_nothing(metadata: bytes, offset: int) -> None:
     commit = commit_from(offset, metadata.decode("utf-8", "replace"))
@@ -66,7 +66,7 @@ def test_a_commit_says_something_or_nothing(metadata: bytes, offset: int) -> Non
     assert len(progress.commit().metadata) <= MOST
 
 
-@fuzzed(60)
+@fuzzed(30)
 @given(st.dictionaries(st.text("0123456789abcdef", min_size=10, max_size=10), st.integers(0, 2**40), max_size=400))
 def test_a_commit_that_is_written_is_read(written: dict[str, int]) -> None:
     found = commit_from(3, Commit(3, 9, written).metadata)
@@ -75,7 +75,7 @@ def test_a_commit_that_is_written_is_read(written: dict[str, int]) -> None:
     assert len(found.written) == len(written) or len(written) > 100
 
 
-@fuzzed(300)
+@fuzzed(80)
 @given(KEYS, st.none() | st.binary(max_size=9), headers_like(LETTER.headers), st.sampled_from([-1, 0, 2**62, 1700]))
 def test_a_letter_is_shown_whatever_it_holds(key: bytes | None, value: bytes | None, headers: Any, at: int) -> None:
     record: Any = SimpleNamespace(
