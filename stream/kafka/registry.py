@@ -28,13 +28,20 @@ class _NoFurther(urllib.request.HTTPRedirectHandler):
 _opener = urllib.request.build_opener(_NoFurther)
 
 
+def _web(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 0) >= 0
+    except ValueError:  # brackets that close nowhere, or a port that is none
+        return False
+
+
 class Registry:
     """The registry that the settings name. Calls block. Raises `SettingsError` when it does not answer or says no."""
 
     def __init__(self, settings: KafkaSettings) -> None:
         self._address = (settings.registry or "").rstrip("/")
-        parts = urlsplit(self._address)
-        if parts.scheme not in ("http", "https") or parts.username or parts.password:
+        if "@" in self._address or not _web(self._address):
             raise SettingsError(
                 "EBMC_KAFKA_REGISTRY: an http or https address, without a user; for a password set "
                 "EBMC_KAFKA_REGISTRY_USERNAME and EBMC_KAFKA_REGISTRY_PASSWORD_FILE"
