@@ -13,6 +13,8 @@ from typing import TypeVar
 
 from hypothesis import HealthCheck, settings
 
+from stream.printable import one_line
+
 LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 MORE = int(os.environ.get("EBMC_FUZZ_TIMES", "100")) if LONG else 1
 SLOW = 20.0  # seconds that no single input may take, on a machine that is busy
@@ -31,13 +33,16 @@ def fuzzed(examples: int) -> settings:
     )
 
 
-def taken(call: Callable[[], T], *refusals: type[Exception]) -> T | None:
-    """What the call gives; None when it refuses with one of these errors, in one line. Any other error fails."""
+def taken(call: Callable[[], T], *refusals: type[Exception], own: bool = False) -> T | None:
+    """What the call gives; None when it refuses with one of these errors, in one line. Any other error fails.
+
+    own: the input is the user's own command line, which may be repeated as it is: `complain` makes it printable.
+    """
     begin = time.monotonic()
     try:
         return call()
     except refusals as error:
-        line = str(error)
+        line = one_line(str(error), LONGEST_LINE) if own else str(error)
         assert line and line.isprintable() and len(line) <= LONGEST_LINE, f"not one clear line: {line[:400]!r}"
         return None
     finally:
