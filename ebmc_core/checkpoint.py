@@ -65,12 +65,17 @@ def read_checkpoint(path_or_name: Path | str) -> CheckpointFiles:
     try:
         content = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
         if content["format"] != FORMAT:
-            raise CheckpointError(f"{folder} has the format {content['format']!r}, this program reads {FORMAT!r}")
-        config = EbmcConfig.from_dict(content["model"])
-        return CheckpointFiles(folder, content["name"], content["digest"], config, content["training"])
+            said = repr(content["format"])[:60]
+            raise CheckpointError(f"{folder} has the format {said}, this program reads {FORMAT!r}")
+        config, name, digest, training = (content[key] for key in ("model", "name", "digest", "training"))
+        if not (
+            isinstance(name, str) and name.isprintable() and isinstance(digest, str) and isinstance(training, dict)
+        ):
+            raise ValueError("name, digest or training is none")
+        return CheckpointFiles(folder, name, digest, EbmcConfig.from_dict(config), training)
     except FileNotFoundError as error:
         raise CheckpointError(f"{folder} holds no {CONFIG}: it is not a checkpoint") from error
-    except (ValueError, KeyError, TypeError, OSError) as error:
+    except (ValueError, KeyError, TypeError, OSError, RecursionError) as error:
         raise CheckpointError(f"{folder / CONFIG} is damaged: {error}") from error
 
 
@@ -89,12 +94,20 @@ def load_checkpoint(path_or_name: Path | str) -> Checkpoint:
         raise CheckpointError(f"{path} cannot be read: {error.strerror}") from error
     if hashlib.sha256(content).hexdigest() != stored.digest:
         raise CheckpointError(f"{path} does not match the sha256 in {CONFIG}: it is damaged, fetch or train it again")
-    model = EBMC(stored.config)
+    if _least(stored.config) > len(content):
+        raise CheckpointError(f"{path} does not fit its own {CONFIG}: it is far too small for such a model")
     try:
+        model = EBMC(stored.config)
         model.load_state_dict(load(content))
-    except (RuntimeError, SafetensorError) as error:
+    except (RuntimeError, SafetensorError, KeyError, ValueError, TypeError) as error:
         raise CheckpointError(f"{path} does not fit its own {CONFIG}: {str(error).splitlines()[0]}") from error
     return Checkpoint(model.eval(), stored)
+
+
+def _least(config: EbmcConfig) -> int:
+    """Bytes below which no file of weights is that of such a model; a configuration alone must not ask for memory."""
+    layers = config.depth * max(512, config.ratio * config.width**2)
+    return max(layers, config.width * (sum(config.widths.values()) + config.part), config.part**2, config.context**2)
 
 
 def save_checkpoint(folder: Path, name: str, model: "EBMC", training: Mapping[str, Any]) -> CheckpointFiles:

@@ -1,7 +1,7 @@
 """The shape of an EBMC model, saved beside its weights. No torch in here: engines read it too."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from ebmc_core.errors import CheckpointError
@@ -43,8 +43,11 @@ class EbmcConfig:
         if set(self.widths) != set(MODALITIES):
             raise ValueError(f"widths must name {[str(m) for m in MODALITIES]}, not {sorted(self.widths)}")
         sizes = (*self.widths.values(), self.width, self.part, self.depth, self.heads, self.ratio, self.context)
-        if min(sizes) < 1 or self.width % self.heads:
+        whole = all(isinstance(size, int) for size in sizes)
+        if not whole or min(sizes) < 1 or self.heads < 1 or self.width % self.heads:
             raise ValueError("all sizes must be positive, and the width a multiple of the heads")
+        if not (isinstance(self.causal, bool) and isinstance(self.complement, bool)):
+            raise ValueError("causal and complement must be true or false")
         if not (0 <= self.dropout < 1 and 0 <= self.input_dropout < 1):
             raise ValueError("dropout must be in [0, 1)")
         if self.experts not in ("soft", "own") or self.fusion not in ("trust", "uniform"):
@@ -55,11 +58,13 @@ class EbmcConfig:
         return {**asdict(self), "widths": {str(m): self.widths[m] for m in MODALITIES}}
 
     @classmethod
-    def from_dict(cls, fields: Mapping[str, Any]) -> "EbmcConfig":
+    def from_dict(cls, given: Mapping[str, Any]) -> "EbmcConfig":
         """The opposite of `to_dict`. Raises `CheckpointError` on unknown, missing or impossible fields."""
         try:
-            known: dict[str, Any] = dict(fields)
+            known: dict[str, Any] = dict(given)
+            if strange := sorted(set(known) - {field.name for field in fields(cls)}):
+                raise ValueError(f"there are no fields {str(strange)[:100]}")
             known["widths"] = {Modality(name): int(width) for name, width in known["widths"].items()}
             return cls(**known)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise CheckpointError(f"not the configuration of an EBMC model: {error}") from error
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise CheckpointError(f"not the configuration of an EBMC model: {str(error)[:200]}") from error

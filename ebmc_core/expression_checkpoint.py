@@ -52,7 +52,8 @@ def load_expression(folder: Path) -> ExpressionNet:
         net = ExpressionNet(directions=tuple(described["network"]["directions"]))
         net.load_state_dict(load_file(folder / "model.safetensors"))
     except Exception as error:  # safetensors' own error has no public root
-        raise CheckpointError(f"{folder} holds no usable expression network: {error}") from error
+        why = (str(error).splitlines() or [type(error).__name__])[0]  # torch lists every tensor that does not fit
+        raise CheckpointError(f"{folder} holds no usable expression network: {why}") from error
     return net.eval()
 
 

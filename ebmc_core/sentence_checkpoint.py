@@ -39,7 +39,7 @@ def sentence_digest(folder: Path) -> str:
     """The sha256 of the weights, as `config.json` tells it. Raises `CheckpointError`; reads no weights."""
     try:
         return str(json.loads((folder / CONFIG).read_text())["sha256"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise CheckpointError(f"{folder} holds no sentence checkpoint: {error}") from error
 
 

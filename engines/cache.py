@@ -90,7 +90,7 @@ class PlanCache:
             plan, said = path.read_bytes(), json.loads(sidecar.read_text("utf-8"))
         except FileNotFoundError:
             return Found(None, path, "there is no plan for this graph and this GPU yet")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             return Found(None, path, f"{sidecar.name} cannot be read: {error}")
         reason = mismatch(said, key) or damage(said, plan)
         return Found(None if reason else plan, path, reason)
@@ -104,22 +104,31 @@ def mismatch(said: object, key: PlanKey) -> str:
     """What a plan's JSON says otherwise than the key asks; empty if it may run here."""
     if not isinstance(said, dict) or said.get("format") != FORMAT:
         return "its JSON is not that of a plan"
-    asked, targets = key.as_dict(), said.get("targets")
+    asked, targets = key.as_dict(), said.get("targets") or []
+    if not isinstance(targets, list):
+        return "its JSON is not that of a plan"
     if targets and not key.targets:  # built ahead of time, elsewhere
         if key.capability not in targets:
-            return f"it was built for {', '.join(targets)}, and this GPU is {key.capability}"
+            return f"it was built for {_shown(targets)}, and this GPU is {key.capability}"
         for place in ("gpu", "capability", "driver", "cuda", "targets"):
             del asked[place]
     for name, value in asked.items():
         if said.get(name) != value:
-            return f"it was built for {name} {said.get(name)!r}, and this is {value!r}"
+            return f"it was built for {name} {_shown(said.get(name))}, and this is {value!r}"
     return ""
+
+
+def _shown(value: object) -> str:
+    """What a JSON says, short and in one line."""
+    if isinstance(value, list) and all(isinstance(part, str) and part.isalnum() for part in value):
+        return ", ".join(value)[:200]
+    return repr(value)[:200]
 
 
 def damage(said: Mapping[str, Any], plan: bytes) -> str:
     """What is wrong with the bytes of a plan; empty if they are those that were written."""
     if said.get("bytes") != len(plan):
-        return f"it has {len(plan)} bytes and was written with {said.get('bytes')}"
+        return f"it has {len(plan)} bytes and was written with {_shown(said.get('bytes'))}"
     return "" if said.get("sha256") == hashlib.sha256(plan).hexdigest() else "its bytes do not match their sha256"
 
 

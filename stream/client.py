@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, AsyncIterator
+from hashlib import sha256
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 WAIT_MS = 1000  # for records; between two waits what was had is committed
 METADATA_MS = 30_000  # after which a topic that was not there is looked for again
 SOURCE = "ce_source"
+LONGEST = 256  # letters of a name that is remembered as it is
 
 
 class Repeats:
@@ -38,8 +40,9 @@ class Repeats:
 
     def again(self, source: str, stream: str, event_id: str) -> bool:
         """Whether it was seen before; now it is. source: two runs of a stream may give the same id."""
-        ids = self._seen.setdefault((source, stream), OrderedDict())
-        self._seen.move_to_end((source, stream))
+        key, event_id = (_short(source), _short(stream)), _short(event_id)
+        ids = self._seen.setdefault(key, OrderedDict())
+        self._seen.move_to_end(key)
         if len(self._seen) > self._streams:
             self._seen.popitem(last=False)
         again = event_id in ids
@@ -48,6 +51,11 @@ class Repeats:
         if len(ids) > self._most:
             ids.popitem(last=False)
         return again
+
+
+def _short(name: str) -> str:
+    """A name that is as long as a message can be does not lie in memory four thousand times."""
+    return name if len(name) <= LONGEST else sha256(name.encode()).hexdigest()
 
 
 class SentimentEvents:
@@ -132,7 +140,7 @@ class SentimentEvents:
             self.invalid += 1
             return None
         sources = [value for name, value in record.headers if name == SOURCE]
-        source = sources[0].decode(errors="replace") if sources else ""
+        source = (sources[0] or b"").decode(errors="replace") if sources else ""  # a header may have no value
         if self._seen.again(source, event.window.stream, event.event_id):
             self.repeats += 1
             return None

@@ -13,6 +13,7 @@ from pythonjsonlogger.core import RESERVED_ATTRS
 from pythonjsonlogger.json import JsonFormatter
 
 from stream.errors import SettingsError
+from stream.printable import printable
 
 OURS = ("stream", "engines", "ebmc_core")
 LEVELS = ("debug", "info", "warning", "error")
@@ -123,9 +124,9 @@ class TextFormatter(logging.Formatter):
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s", "%Y-%m-%d %H:%M:%S")
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        """The line, extra fields after it."""
+        """The line, extra fields after it. What was said by others begins no line of its own."""
         extra = "".join(f"  {name}={value}" for name, value in _extra(record).items() if name != "repeated")
-        return super().formatMessage(record) + extra
+        return printable(super().formatMessage(record) + extra)
 
 
 def _json() -> logging.Formatter:

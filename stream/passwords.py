@@ -18,8 +18,8 @@ def secret(name: str, value: SecretStr | None, file: Path | None, group: str = "
         return None
     try:
         return file.read_text("utf-8").rstrip("\r\n")
-    except (OSError, UnicodeDecodeError) as error:
-        why = error.strerror if isinstance(error, OSError) else "not UTF-8 text"
+    except (OSError, ValueError) as error:  # a ValueError for text that is no UTF-8, and for a name that is none
+        why = error.strerror if isinstance(error, OSError) else "not UTF-8 text, or not the name of a file"
         raise SettingsError(f"{group}_{name.upper()}_FILE: {file} cannot be read ({why})") from None
 
 

@@ -4,15 +4,21 @@ Rising order: defaults, `ebmc.toml` in the current folder, `EBMC_*` environment 
 """
 
 from pathlib import Path
+from tomllib import TOMLDecodeError
 from typing import Annotated
 
 import platformdirs
 from pydantic import BaseModel, Field, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import SettingsError as Unreadable
 
 from stream.errors import SettingsError
 from stream.kafka.options import KafkaSettings
+from stream.printable import one_line
 from stream.server.options import ServerSettings
+
+FILE = "ebmc.toml"
+LONGEST = 400  # letters of what is said of a setting
 
 
 class Settings(BaseSettings):
@@ -22,7 +28,7 @@ class Settings(BaseSettings):
         env_prefix="EBMC_",
         env_nested_delimiter="_",
         env_nested_max_split=1,  # EBMC_KAFKA_PASSWORD_FILE is password_file of kafka
-        toml_file="ebmc.toml",
+        toml_file=FILE,
         extra="forbid",
         frozen=True,
     )
@@ -94,7 +100,14 @@ def load_settings(**flags: object) -> Settings:
         where = ".".join(str(part) for part in first["loc"])
         # a secret, or what may be one under a wrong name, is not repeated; nor is it in the error that this came from
         shown = "" if _secret(*first["loc"]) else f" (it was {first['input']!r})"
-        raise SettingsError(f"setting {where!r}: {first['msg']}{shown}") from None
+        raise SettingsError(one_line(f"setting {where!r}: {first['msg']}{shown}", LONGEST)) from None
+    except (TOMLDecodeError, UnicodeDecodeError, RecursionError, OSError) as error:
+        why = "it nests too deep" if isinstance(error, RecursionError) else error
+        raise SettingsError(one_line(f"{FILE}: cannot be read ({why})", LONGEST)) from None
+    except Unreadable as error:
+        raise SettingsError(
+            f"{error}: the settings of a group are set one by one, for instance EBMC_KAFKA_PARTITIONS"
+        ) from None
 
 
 def _secret(*where: object) -> bool:

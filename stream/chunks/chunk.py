@@ -3,7 +3,6 @@
 The value of a record is a media container that can be decoded by itself; everything else is in the headers.
 """
 
-import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -12,18 +11,22 @@ from urllib.parse import quote
 from ebmc_core.errors import EbmcError
 from ebmc_core.modality import Modality
 from stream.kafka.message import CE_VERSION, Headers, rfc3339
+from stream.printable import one_line
 
 SCHEMA = "ebmc.chunk/1"
 CE_TYPE = ("ce_type", b"ebmc.chunk")
 LONGEST = 60.0  # seconds that a chunk may last
 LARGEST = 8 * 1024 * 1024  # bytes of its media
+LATEST = 2.0**40  # seconds of event time; what is later is no time
+LAST = 2**63 - 1  # sequence
+WORDS = 300  # letters of what is said of a record, which may be repeated from it
 
 
 class ChunkError(EbmcError):
     """A record is no chunk, or its media cannot be decoded. cause: in one word, for the dead letter topic."""
 
     def __init__(self, cause: str, words: str) -> None:
-        super().__init__(words)
+        super().__init__(one_line(words, WORDS))
         self.cause = cause
 
 
@@ -78,9 +81,9 @@ class Chunk:
         return (*self.headers, ("ce_time", rfc3339(milliseconds)))
 
 
-def chunk_from(key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> Chunk:
+def chunk_from(key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes | None]]) -> Chunk:
     """The chunk in a record. Raises `ChunkError`."""
-    found = dict(headers)
+    found = {name: value or b"" for name, value in headers}  # Kafka allows a header without a value
     try:
         schema = found.get("schema", b"").decode()
         if schema != SCHEMA:
@@ -101,11 +104,11 @@ def chunk_from(key: bytes | None, value: bytes | None, headers: Iterable[tuple[s
         )
     except (KeyError, ValueError) as error:
         raise ChunkError("headers", f"not a chunk: its headers are not right ({error})") from error
-    if not (stream and run and chunk.sequence >= 0 and kinds <= {Modality.AUDIO, Modality.VIDEO}):
+    if not (stream and run and 0 <= chunk.sequence <= LAST and kinds <= {Modality.AUDIO, Modality.VIDEO}):
         raise ChunkError("headers", "not a chunk: it names no stream, no run or no kind of media")
-    if chunk.origin is not None and not math.isfinite(chunk.origin):
+    if chunk.origin is not None and not abs(chunk.origin) < LATEST:
         raise ChunkError("headers", "not a chunk: its origin is no time")
     # a comparison with what is not a number is false
-    if not (0.0 <= chunk.start <= chunk.end < math.inf and chunk.end - chunk.start <= LONGEST):
+    if not (0.0 <= chunk.start <= chunk.end < LATEST and chunk.end - chunk.start <= LONGEST):
         raise ChunkError("headers", f"not a chunk: it cannot last from {chunk.start} to {chunk.end} s")
     return chunk

@@ -5,6 +5,7 @@ import logging
 import math
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
@@ -22,22 +23,29 @@ from stream.sources.source import Source
 
 log = logging.getLogger(__name__)
 NUMBERS = count(1)
+HOLE = 600.0  # seconds of event time of which nothing came; the windows in a longer one are not written
+PATIENCE = 10.0  # seconds that the windows before a hole have to be written
 REACH = 4.0  # seconds before a window that a worker reads when it takes over: speech that reaches into it
 
 
 @dataclass(slots=True, eq=False)
 class StreamRun:
-    """One run of a stream. name: in this process. key: in commits. heard: when its last chunk came, on the clock."""
+    """One run of a stream. name: in this process. key: in commits. heard: when its last chunk came, on the clock.
+
+    end: event time up to which its chunks reach, seconds. over: set when its last window is written.
+    """
 
     stream: str
     run: str
     key: str
     origin: float | None
     source: PiecewiseSource
+    end: float
     sequence: int = NONE
     heard: float = field(default_factory=time.monotonic)
     sending: asyncio.Future[Any] | None = None
     closed: bool = False
+    over: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 @dataclass(slots=True)
@@ -77,13 +85,15 @@ class Lane:
             self.progress.skip(record.offset)
             return
         run = self._current.get(name_of(chunk.stream, chunk.run))
+        if run and not run.closed and chunk.sequence > run.sequence and chunk.start > run.end + HOLE:
+            await self._pass_over(run, chunk)
         if run is None or run.closed:
             run = await self._begin(chunk, run)
         if chunk.sequence <= run.sequence:
             self._counts.repeats += 1
             self.progress.skip(record.offset)
             return
-        run.sequence, run.heard = chunk.sequence, time.monotonic()
+        run.sequence, run.end, run.heard = chunk.sequence, chunk.end, time.monotonic()
         self._counts.took(record)
         self.progress.take(record.offset, run.key, chunk.end)
 
@@ -147,11 +157,23 @@ class Lane:
         overlapping = max(0, math.floor((chunk.start - settings.window) / settings.hop) + 1)
         first = max(overlapping, written + 1 - self._before) if written != NONE else overlapping
         source = PiecewiseSource(name, chunk, first, settings.video_rate)
-        run = self.runs[name] = self._current[key] = StreamRun(chunk.stream, chunk.run, key, chunk.origin, source)
+        run = self.runs[name] = self._current[key] = StreamRun(
+            chunk.stream, chunk.run, key, chunk.origin, source, chunk.end
+        )
         run.sequence = before.sequence if before else NONE
         source.ended = lambda: self._ended(run)
         await self._outlets.sources.send(source)
         return run
+
+    async def _pass_over(self, run: StreamRun, chunk: Chunk) -> None:
+        """A chunk begins long after the one before: the run ends there and begins anew, so that nobody, by writing one
+        chunk, can ask for a million windows.
+        """
+        log.warning("%s: nothing came from %.0f to %.0f s: no windows there", chunk.stream, run.end, chunk.start)
+        self._close(run)
+        with suppress(TimeoutError):  # windows that come after later ones would be taken for repeats
+            async with asyncio.timeout(PATIENCE):
+                await run.over.wait()
 
     def _close(self, run: StreamRun) -> None:
         """No more chunks of this run."""
@@ -174,6 +196,7 @@ class Lane:
         made = max(run.source.condition.windows, run.source.first)
         if run.closed and run.source.over and self.progress.written(run.key) >= made - 1:
             self.runs.pop(run.source.name, None)
+            run.over.set()
             if self._current.get(run.key) is run:
                 del self._current[run.key]
                 self.progress.end(run.key)

@@ -11,6 +11,7 @@ from stream.chunks.chunk import ChunkError
 from stream.errors import SinkError
 from stream.kafka.address import TOPIC, topic_from
 from stream.kafka.message import Headers
+from stream.printable import one_line
 
 if TYPE_CHECKING:
     from aiokafka import ConsumerRecord
@@ -55,7 +56,7 @@ class DeadLetter:
             ("dlq_partition", str(self.partition).encode()),
             ("dlq_offset", str(self.offset).encode()),
             ("dlq_cause", one_word(self.cause).encode()),
-            ("dlq_words", one_line(self.words).encode()),
+            ("dlq_words", one_line(self.words, MOST_WORDS).encode()),
             (ATTEMPT, str(self.attempt).encode()),
             ("dlq_time", repr(self.moment).encode()),
         )
@@ -129,15 +130,6 @@ def without_ours(headers: Iterable[tuple[str, bytes]]) -> Headers:
 def shown(raw: bytes | None, most: int) -> str:
     """Bytes that may be anything as one line of text, of `most` letters: what cannot be shown is written as escapes."""
     return one_line((raw or b"")[: 4 * most].decode(errors="backslashreplace"), most)
-
-
-def one_line(text: str, most: int = MOST_WORDS) -> str:
-    """Text without what moves a cursor, changes a colour or begins a new line; the end is left out if it is long."""
-    clean = "".join(
-        letter if letter.isprintable() else " " if letter.isspace() else letter.encode("unicode_escape").decode("ascii")
-        for letter in text[: most + 1]
-    )
-    return clean if len(clean) <= most else clean[: most - 1] + "…"
 
 
 def one_word(cause: str) -> str:

@@ -16,6 +16,7 @@ from hashlib import sha256
 
 MOST = 3500  # bytes of metadata; brokers take 4096 unless told otherwise
 NONE = -1
+FARTHEST = 2**63 - 1  # offset or index
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,9 +43,12 @@ def commit_from(offset: int, metadata: str) -> Commit:
     """What a commit says. Metadata that is not ours says nothing."""
     try:
         found = json.loads(metadata)
-        return Commit(offset, int(found["done"]), {str(key): int(value) for key, value in found["written"].items()})
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return Commit(offset, offset, {})
+        done, written = int(found["done"]), {str(key): int(value) for key, value in found["written"].items()}
+        if all(NONE <= number <= FARTHEST for number in (done, *written.values())):
+            return Commit(offset, done, written)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+        pass
+    return Commit(offset, offset, {})
 
 
 def name_of(stream: str, run: str) -> str:

@@ -10,18 +10,19 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ebmc_core.errors import EbmcError
 from stream.errors import INTERRUPTED
+from stream.printable import printable
 
 beside = Console(stderr=True, soft_wrap=True)
 
 
 def say(line: str) -> None:
     """One line for the person, beside the output."""
-    beside.print(f"[dim]{escape(line)}[/dim]", highlight=False)
+    beside.print(f"[dim]{escape(printable(line))}[/dim]", highlight=False)
 
 
 def complain(line: str) -> None:
     """One line that says what is wrong and how to mend it."""
-    beside.print(f"[red]ebmc:[/red] {escape(line)}", highlight=False)
+    beside.print(f"[red]ebmc:[/red] {escape(printable(line))}", highlight=False)
 
 
 @contextmanager

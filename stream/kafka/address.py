@@ -22,7 +22,7 @@ class Address:
     def parse(cls, uri: str) -> Self:
         """From `//HOST:PORT[,HOST:PORT]/TOPIC`, what follows `kafka:`. Raises `SinkError`."""
         brokers, _, topic = uri.removeprefix("//").partition("/")
-        if "@" in brokers:  # it may be a password: it is not repeated
+        if "@" in uri:  # it may be a password, which may hold a slash: it is not repeated
             raise SinkError(
                 "a kafka: address holds no user and no password: set EBMC_KAFKA_SASL, EBMC_KAFKA_USERNAME and "
                 "EBMC_KAFKA_PASSWORD_FILE"

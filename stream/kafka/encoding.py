@@ -52,15 +52,15 @@ def avro_encoding(registry: Registry, topic: str) -> Encoding:
 def decode_avro(value: bytes, registry: Registry) -> dict[str, Any]:
     """The event as a dictionary: read with the schema that wrote it, as ours sees it. Blocks when the schema is new.
 
-    Raises `EventError` when it is none, `SettingsError` when the registry does not help.
+    Raises `EventError` when it is none, or its schema none, `SettingsError` when the registry does not help.
     """
     from fastavro import schemaless_reader
 
     if len(value) < HEAD.size or value[0] != MAGIC:
         raise EventError("not Avro in Confluent's wire format")
-    writer = _parsed(registry.schema(HEAD.unpack_from(value)[1]))
+    schema = registry.schema(HEAD.unpack_from(value)[1])
     try:
-        found = schemaless_reader(io.BytesIO(value[HEAD.size :]), writer, _parsed(avro_schema()))
+        found = schemaless_reader(io.BytesIO(value[HEAD.size :]), _parsed(schema), _parsed(avro_schema()))
     except Exception as error:  # whatever the library trips over in bytes that are not what they say
         raise EventError(f"not Avro of its schema ({type(error).__name__})") from error
     if not isinstance(found, dict):

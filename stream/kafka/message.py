@@ -27,7 +27,7 @@ class Message:
     @property
     def stream(self) -> str:
         """Which stream it is about."""
-        return self.key.decode()
+        return self.key.decode(errors="replace")
 
     @property
     def size(self) -> int:

@@ -53,10 +53,10 @@ def tls_context(settings: KafkaSettings) -> ssl.SSLContext:
         if settings.cert_file:
             # never ask on the terminal: an empty password fails like a wrong one
             context.load_cert_chain(settings.cert_file, settings.key_file, password=lambda: password or "")
-    except (OSError, ssl.SSLError) as error:  # an SSLError is an OSError, but may have no strerror
+    except (OSError, ValueError) as error:  # an SSLError is an OSError, but may have no strerror
         files = ", ".join(str(path) for path in (settings.ca_file, settings.cert_file, settings.key_file) if path)
         raise SettingsError(
-            f"TLS for Kafka: {error.strerror or type(error).__name__}; "
+            f"TLS for Kafka: {getattr(error, 'strerror', None) or type(error).__name__}; "
             f"look at EBMC_KAFKA_CA_FILE, _CERT_FILE, _KEY_FILE and _KEY_PASSWORD_FILE ({files})"
         ) from None
     return context

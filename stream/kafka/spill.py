@@ -20,6 +20,11 @@ CREATE TABLE IF NOT EXISTS waiting (
   seq INTEGER PRIMARY KEY, key BLOB NOT NULL, value BLOB NOT NULL, headers TEXT NOT NULL,
   timestamp_ms INTEGER NOT NULL, size INTEGER NOT NULL)
 """
+# a row that is none of ours could neither be sent nor dropped
+FOREIGN = """
+DELETE FROM waiting WHERE typeof(key) != 'blob' OR typeof(value) != 'blob' OR typeof(headers) != 'text'
+  OR typeof(timestamp_ms) != 'integer' OR typeof(size) != 'integer' OR size < 0 OR NOT json_valid(headers)
+"""
 PORTION = 32 * 1024 * 1024  # bytes that are read at once
 Row = tuple[int, Message]  # a message with its place in the order
 Dropped = Counter[tuple[str, str]]  # by stream and reason
@@ -44,6 +49,7 @@ class Spill:
             self._file.execute("PRAGMA synchronous=NORMAL")
             self._file.execute("BEGIN IMMEDIATE")  # from here on the lock is held
             self._file.execute(TABLE)
+            self._file.execute(FOREIGN)
             self._file.execute("COMMIT")
             self._measure()
         except sqlite3.OperationalError as error:
@@ -118,7 +124,7 @@ class Spill:
             self._file.execute("DELETE FROM waiting WHERE seq = ?", (seq,))
             self.count -= 1
             self.bytes -= size
-            dropped[key.decode(), reason] += 1
+            dropped[key.decode(errors="replace"), reason] += 1
 
     @contextmanager
     def _transaction(self) -> Generator[None]:
@@ -171,4 +177,10 @@ def _move(source: Spill, target: Spill) -> None:
 
 
 def _headers(text: str) -> tuple[tuple[str, bytes], ...]:
-    return tuple((name, value.encode("latin-1")) for name, value in json.loads(text))
+    try:
+        found = tuple((name, value.encode("latin-1")) for name, value in json.loads(text))
+        if all(isinstance(name, str) for name, _ in found):
+            return found
+    except (ValueError, TypeError, AttributeError, RecursionError):
+        pass
+    raise sqlite3.DatabaseError("the headers of a message are damaged")

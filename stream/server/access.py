@@ -52,7 +52,7 @@ class Access:
         if self.hosts is not None and _name(called) not in self.hosts:
             return f"this server is not called {_name(called)!r}; allow it with EBMC_SERVER_HOSTS"
         origin = headers.get("origin")
-        if origin and origin not in self.origins and urlsplit(origin).netloc != called:
+        if origin and origin not in self.origins and not _serves(called, origin):
             return f"pages of {origin} may not use this server; allow them with EBMC_SERVER_ORIGINS"
         return None
 
@@ -102,6 +102,8 @@ def access_from(settings: ServerSettings) -> Access:
     token = secret("token", settings.token, settings.token_file, "EBMC_SERVER")
     if token is not None and len(token) < 16:
         raise SettingsError("EBMC_SERVER_TOKEN: has fewer than 16 characters; make one with: openssl rand -hex 24")
+    if token is not None and not (token.isascii() and token.isprintable()):  # a cookie and a header must hold it
+        raise SettingsError("EBMC_SERVER_TOKEN: has other characters than ASCII; make one with: openssl rand -hex 24")
     local = is_loopback(settings.host)
     reached = not local or bool(settings.hosts)  # by others, themselves or through a proxy
     hosts = frozenset({"localhost", "127.0.0.1", "[::1]", settings.host, *settings.hosts})
@@ -138,6 +140,14 @@ def _with_headers(send: Send) -> Send:
         await send(message)
 
     return sending
+
+
+def _serves(called: str, origin: str) -> bool:
+    """Whether a page of an origin came from the server that it now calls."""
+    try:
+        return urlsplit(origin).netloc == called
+    except ValueError:  # brackets that close nowhere
+        return False
 
 
 def _name(host: str) -> str:

@@ -10,9 +10,11 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapte
 
 from ebmc_core.errors import EbmcError
 from ebmc_core.modality import Modality
+from stream.printable import one_line
 
 PROTOCOL = 1
 MOST_SDP = 65_536  # characters of an offer
+MOST_WORDS = 300  # letters of what is said of a message
 
 
 class Code(StrEnum):
@@ -116,6 +118,7 @@ def asked_from(text: str) -> Asked:
         first = error.errors(include_url=False, include_input=False)[0]
         where = ".".join(str(part) for part in first["loc"])
         said = f"{where}: {first['msg']}" if where else first["msg"]
+        said = one_line(said, MOST_WORDS)  # names of fields are the client's
         raise VisitError(Code.BAD_MESSAGE, f"{said}; messages are described in /asyncapi.json") from None
 
 

@@ -18,8 +18,10 @@ from stream.sources.feed import FeedSource
 
 HEADER = struct.Struct("<BxxxId")
 SOUND, PICTURE = 1, 2
+SCAN = b"\xff\xda"  # where a pass begins
 LONGEST = 1.0  # seconds of sound in one message
 LARGEST = 1920 * 1080  # pixels
+SCANS = 64  # passes of a progressive JPEG; encoders write ten
 LATEST = 2.0**40  # seconds; what is later is no time
 
 
@@ -70,7 +72,12 @@ class PushedMedia:
 
 
 def picture_from(body: memoryview) -> NDArray[np.uint8]:
-    """A JPEG as uint8 `[H, W, 3]`, RGB; raises `VisitError`. Its size is read before its pixels are."""
+    """A JPEG as uint8 `[H, W, 3]`, RGB; raises `VisitError`. Its size is read before its pixels are.
+
+    A pass over a picture can be 34 bytes long and takes 9 ms at this size: in one message there is room for minutes.
+    """
+    if bytes(body).count(SCAN) > SCANS:
+        raise VisitError(Code.BAD_MEDIA, f"a JPEG of more than {SCANS} passes: send a plain one")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of pictures that claim to be huge; they are refused here
@@ -79,5 +86,7 @@ def picture_from(body: memoryview) -> NDArray[np.uint8]:
             if width * height > LARGEST:
                 raise VisitError(Code.BAD_MEDIA, f"a picture of {width}x{height}: send at most 1920x1080")
             return np.asarray(picture.convert("RGB"))
+    except Image.DecompressionBombError:  # it looks at the size before we can
+        raise VisitError(Code.BAD_MEDIA, "a picture of far too many pixels: send at most 1920x1080") from None
     except (UnidentifiedImageError, OSError, ValueError, SyntaxError, struct.error) as error:
         raise VisitError(Code.BAD_MEDIA, f"not a JPEG that can be read ({error})") from None

@@ -45,7 +45,10 @@ class NetworkSource:
     """
 
     def __init__(self, uri: str, settings: Settings) -> None:
-        parts = urlsplit(uri)
+        try:
+            parts = urlsplit(uri)
+        except ValueError as error:  # brackets that close nowhere; nothing of it is repeated: it may hold a password
+            raise SourceError(f"a {uri.partition(':')[0]}: address that is none: {error}") from None
         if not parts.hostname and parts.scheme != "udp":
             raise SourceError(f"{redacted(uri)}: names no host; write {parts.scheme}://HOST/PATH")
         self.live = True

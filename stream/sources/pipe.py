@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from stream.errors import SourceError
+from stream.printable import printable
 from stream.settings import Settings
 from stream.sources.decoding import open_container
 from stream.sources.reading import read_recording
@@ -78,7 +79,7 @@ class PipeSource:
 
     def __init__(self, path: Path | None, video_rate: float) -> None:
         self._path, self._video_rate = path, video_rate
-        self.name = path.stem if path else "stdin"
+        self.name = printable(path.stem) if path else "stdin"
         if path is None and sys.stdin.isatty():
             raise SourceError("standard input is a terminal; pipe media into it: cat talk.mp4 | ebmc run -")
 
