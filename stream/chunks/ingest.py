@@ -17,6 +17,7 @@ from stream.chunks.copying import copied
 from stream.chunks.cutting import Cutter
 from stream.clock import WallClock
 from stream.errors import INTERRUPTED, SourceError
+from stream.health import Health, beating
 from stream.interrupting import interruptible
 from stream.kafka.address import Address
 from stream.kafka.backlog import Backlog
@@ -26,6 +27,7 @@ from stream.kafka.message import Message
 from stream.kafka.report import Report
 from stream.kafka.spill import open_spill
 from stream.records import AudioFrame, VideoFrame
+from stream.service import notifying
 from stream.settings import Settings
 from stream.sources.decoding import reason
 from stream.sources.file import FileSource
@@ -59,6 +61,7 @@ class Ingest:
     copied: bool | None = None
     left: int = 0
     broken: SourceError | None = None
+    health: Health = field(default_factory=Health)
 
     @property
     def exit_code(self) -> int:
@@ -73,7 +76,10 @@ def ingest(this: Ingest, report: Callable[[str], None]) -> None:
     require()
     if isinstance(this.source, ReplaySource):
         raise SourceError("replay: is a recorded session, which ebmc run plays again; ebmc ingest takes media")
-    asyncio.run(_ingest(this, report))
+    this.health.expect(this.stream)
+    this.health.loaded()  # there is no model here
+    with notifying(this.health):
+        asyncio.run(_ingest(this, report))
 
 
 async def _ingest(this: Ingest, report: Callable[[str], None]) -> None:
@@ -81,10 +87,15 @@ async def _ingest(this: Ingest, report: Callable[[str], None]) -> None:
         update={"memory": WAITING, "in_flight": 4, "compression": "none", "linger_ms": 0, "max_message_bytes": LARGEST}
     )
     run = kafka.run or uuid.uuid4().hex
+
+    def asked(_: object) -> None:
+        this.health.leaving()
+        report("stopping: sending what is cut (Ctrl-C again to leave it)")
+
     async with AsyncExitStack() as stack:
         stack.enter_context(quiet())
-        stop_said = "stopping: sending what is cut (Ctrl-C again to leave it)"
-        stack.enter_context(interruptible(this.stop, lambda _: report(stop_said)))
+        stack.enter_context(interruptible(this.stop, asked))
+        await stack.enter_async_context(beating(this.health))
         spill = open_spill(kafka.spill, this.address, kafka.spill_mib * MEBIBYTE, kafka.spill_age)
         told = Report(this.address)
         backlog = Backlog(spill, kafka.memory, told.dropped)
@@ -124,11 +135,13 @@ async def _chunks(this: Ingest, run: str) -> AsyncGenerator[Chunk]:
         found = await asyncio.to_thread(copied, this.source.path, this.stream, run, this.length)
         if found is not None:
             this.copied = True
+            this.health.forget(this.stream)  # it was there, and nothing of it is waited for
             async for chunk in _paced(found, this):
                 yield chunk
             return
     this.copied = False
     async with this.source.open() as media:
+        this.health.source(this.stream, media.condition)
         live = this.source.live
         lateness = LIVE_LATENESS if live else this.settings.lateness
         cutter = Cutter(this.stream, run, media.kinds, this.length, lateness)
