@@ -128,7 +128,7 @@ def test_a_real_run_is_ready_lives_and_stops(tmp_path: Path, landmarker: Path) -
                 manager.wait_for("WATCHDOG=1", manager.count("WATCHDOG=1") + 5)
                 process.send_signal(signal.SIGTERM)
                 manager.wait_for("STOPPING=1")
-                _, told = process.communicate(timeout=60)
+                _, told = process.communicate(timeout=100)
             finally:
                 process.kill()
         lines = manager.lines()
@@ -147,7 +147,7 @@ def test_a_source_that_is_not_there_yet_is_waited_for_and_the_start_lasts(tmp_pa
                 extended = manager.count("EXTEND_TIMEOUT_USEC=30000000")
                 manager.wait_for("EXTEND_TIMEOUT_USEC=30000000", extended + 8)
                 process.send_signal(signal.SIGTERM)
-                _, told = process.communicate(timeout=60)
+                _, told = process.communicate(timeout=100)
             finally:
                 process.kill()
         assert manager.count("READY=1") == 0
