@@ -52,7 +52,11 @@ check_python() {
   case $python_version in
     '') fail "Python: $python is not there; name another with --python" ;;
     3.[0-9] | 3.10) [ "$(l4t_major)" = 36 ] || fail "Python: $python is $python_version, and 3.11 is needed; name a newer one with --python" ;;
-    *) ok "Python: $python is $python_version" ;;
+    *)
+      case $("$python" -c 'import sys; print(sys.base_prefix)') in
+        /home/* | /root/*) fail "Python: $python lives in a home folder, which the service does not see; name the system's with --python /usr/bin/python3" ;;
+        *) ok "Python: $python is $python_version" ;;
+      esac ;;
   esac
 }
 

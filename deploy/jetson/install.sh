@@ -104,6 +104,10 @@ venv=$root$prefix/venv
 units=$root/etc/systemd/system
 with_tensorrt=no faults=0 changed=no current=start
 
+# what is installed for one person must not count as installed for the service
+export PYTHONNOUSERSITE=1
+unset PYTHONPATH PYTHONHOME
+
 trap 'broken $?' ERR
 broken() {
   trap - ERR

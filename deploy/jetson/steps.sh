@@ -73,13 +73,13 @@ make_user() {
 # the system's packages are seen, for its TensorRT
 make_environment() {
   if [ -x "$venv/bin/python" ]; then
-    local was
-    was=$("$venv/bin/python" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null) || was=
-    [ "$was" != "$python_version" ] || return 0
+    [ "$(identity "$venv/bin/python")" != "$(identity "$python")" ] || return 0
     run rm -rf "$venv" "$root$prefix/installed" # made by another Python, which may be gone
   fi
   run "$python" -m venv --system-site-packages "$venv"
 }
+
+identity() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2], sys.base_prefix)' 2>/dev/null || true; }
 
 install_program() {
   local print
@@ -204,7 +204,7 @@ Done. The service is ebmc@$name.
   what it does    systemctl status ebmc@$name        (running, or what it waits for)
   events and log  journalctl -u ebmc@$name -o cat -f
   its source      /etc/ebmc/$name.env, then: sudo systemctl restart ebmc@$name
-  a fault         sudo runuser -u $user -- env XDG_CACHE_HOME=/var/cache $prefix/venv/bin/ebmc doctor
+  a fault         sudo runuser -u $user -- env --chdir=/var/lib/ebmc XDG_CACHE_HOME=/var/cache $prefix/venv/bin/ebmc doctor
 TEXT
 }
 

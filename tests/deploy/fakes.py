@@ -3,7 +3,7 @@
 import os
 import shutil
 import subprocess
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 from tests.deploy.program import DEPLOY
@@ -39,6 +39,7 @@ esac""",
     "python3": """
 case "$*" in
   *version_info*) [ -n "$FAKE_PYTHON" ] && echo "$FAKE_PYTHON" ;;
+  *base_prefix*) echo "$FAKE_PREFIX" ;;
   *"import tensorrt"*) [ -n "$FAKE_TENSORRT" ] && echo "$FAKE_TENSORRT" ;;
   *cuda.is_available*) [ -n "$FAKE_GPU" ] || grep -q -- --index-url "$FAKE_LOG" ;;
   *'version("torch")'*) echo 2.11.0 ;;
@@ -55,7 +56,7 @@ class Host:
     """A machine made of files, with such commands.
 
     python, tensorrt: their versions, "" for none. gpu: whether torch sees it. free_gib: room on the disk. fails: `pip`
-    or the verb of `ebmc` that fails.
+    or the verb of `ebmc` that fails. prefix: where Python lives.
     """
 
     root: Path
@@ -65,7 +66,7 @@ class Host:
     gpu: bool = True
     free_gib: float = 40
     fails: str = ""
-    commands: dict[str, Path] = field(default_factory=dict)
+    prefix: str = "/usr"
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True)
@@ -92,6 +93,7 @@ class Host:
             "FAKE_GPU": "yes" if self.gpu else "",
             "FAKE_FREE_KIB": str(round(self.free_gib * 2**20)),
             "FAKE_FAILS": self.fails,
+            "FAKE_PREFIX": self.prefix,
         }
         return subprocess.run(
             ["bash", str(INSTALL), *options],

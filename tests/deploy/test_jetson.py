@@ -119,6 +119,14 @@ def test_settings_of_the_user_are_kept_and_a_new_program_is_taken_up(orin: Host,
     assert not any("useradd" in line or "-m venv" in line or "apt-get" in line for line in called[:1])
 
 
+def test_another_python_makes_another_environment(orin: Host) -> None:
+    assert orin.install().returncode == 0
+    (orin.root / "opt/ebmc/venv/bin/python").write_text("#!/bin/bash\necho 3.11 /usr\n")  # before Ubuntu was updated
+    assert orin.install().returncode == 0
+    called = orin.called()
+    assert any("-m venv" in line for line in called) and any("-m pip" in line for line in called)
+
+
 def test_power_is_set_when_asked_for(tmp_path: Path) -> None:
     slow = Host(jetson(tmp_path / "root", 39, "2.0", mode=0, locked=False), tmp_path / "bin")
     told = slow.install("--check").stdout
@@ -199,6 +207,7 @@ def test_libraries_that_are_there_are_not_installed(pc: Host) -> None:
     [
         ({"python": "3.10"}, "Python: python3 is 3.10, and 3.11 is needed"),
         ({"python": ""}, "Python: python3 is not there"),
+        ({"prefix": "/home/me/.pyenv/versions/3.12.1"}, "Python: python3 lives in a home folder"),
         ({"free_gib": 3}, "disk: 3072 MiB are free for /opt/ebmc, and 8192 are needed"),
     ],
 )
