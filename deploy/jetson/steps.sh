@@ -163,8 +163,13 @@ EBMC_ENGINE=$engine"
   run chown "root:$user" "$file"
 }
 
+# the unit, and `ebmc` as the service runs it, for those who look into something by hand
 write_unit() {
   local unit=$here/../systemd/ebmc@.service
+  put "$root$prefix/ebmc" 0755 "#!/bin/sh
+# ebmc as its service runs it: as the same user, with the same folders. Use it with sudo.
+exec runuser -u $user -- env --chdir=/var/lib/ebmc XDG_CACHE_HOME=/var/cache XDG_STATE_HOME=/var/lib HOME=/var/lib/ebmc \\
+  $prefix/venv/bin/ebmc \"\$@\""
   put "$units/ebmc@.service" 0644 "$(sed "s|/opt/ebmc/|$prefix/|" "$unit")"
   if [ -n "$(l4t)" ]; then put "$units/ebmc@.service.d/jetson.conf" 0644 "$(cat "$here/../systemd/jetson.conf")"; fi
 }
@@ -204,7 +209,7 @@ Done. The service is ebmc@$name.
   what it does    systemctl status ebmc@$name        (running, or what it waits for)
   events and log  journalctl -u ebmc@$name -o cat -f
   its source      /etc/ebmc/$name.env, then: sudo systemctl restart ebmc@$name
-  a fault         sudo runuser -u $user -- env --chdir=/var/lib/ebmc XDG_CACHE_HOME=/var/cache $prefix/venv/bin/ebmc doctor
+  a fault         sudo $prefix/ebmc doctor
 TEXT
 }
 
@@ -216,7 +221,7 @@ remove_everything() {
     found=yes
     if booted; then run systemctl disable --now "ebmc@$(basename "$file" .env)"; fi
   done
-  for file in "$units/ebmc@.service" "$units/ebmc@.service.d/jetson.conf" "$venv" "$root$prefix/installed"; do
+  for file in "$units/ebmc@.service" "$units/ebmc@.service.d/jetson.conf" "$venv" "$root$prefix/installed" "$root$prefix/ebmc"; do
     [ -e "$file" ] || continue
     found=yes
     run rm -rf "$file"

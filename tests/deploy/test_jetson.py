@@ -66,6 +66,9 @@ def test_what_it_wrote_is_taken_by_systemd_and_by_the_program(orin: Host) -> Non
     assert program.is_file()
     assert verify(orin.root, "ebmc@door.service") == []
     assert (orin.root / f"{UNIT}.d/jetson.conf").is_file()
+    by_hand = subprocess.run(["sh", "-n", orin.root / "opt/ebmc/ebmc"], capture_output=True, text=True, check=False)
+    assert by_hand.stderr == ""
+    assert (orin.root / "opt/ebmc/ebmc").read_text().endswith(' \\\n  /opt/ebmc/venv/bin/ebmc "$@"\n')
     settings = (orin.root / "etc/ebmc/door.env").read_text()
     assert (orin.root / "etc/ebmc/door.env").stat().st_mode & 0o777 == 0o640
     unit = (orin.root / UNIT).read_text()
