@@ -5,13 +5,14 @@
 /health/ready   200 once models are loaded and every source is open, else 503: send nothing here yet
 """
 
+import asyncio
 import json
 import socket
 import socketserver
 import threading
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -25,6 +26,7 @@ from stream.metrics import OPEN, Condition, Metrics
 
 HOST, PORT = "127.0.0.1", 9464
 PATHS = ("/metrics", "/health/live", "/health/ready")
+BEAT = 1.0  # seconds between two heartbeats
 PATIENCE = 10.0  # seconds for a client to say what it wants
 
 Environment = Mapping[str, Any]
@@ -37,6 +39,7 @@ class Health:
     """What the health pages tell. Written by the event loop, read by any thread.
 
     bound: age of the last heartbeat from which the loop counts as stuck, seconds. now: monotonic seconds.
+    ends: whether it has been told to stop, or is over.
     """
 
     bound: float = 5.0
@@ -44,6 +47,8 @@ class Health:
     _beat: float | None = None
     _loaded: bool = False
     _sources: dict[str, Condition] = field(default_factory=dict[str, Condition])
+    _expected: set[str] = field(default_factory=set[str])
+    ends: bool = False
 
     def beat(self) -> None:
         """The event loop is alive; call it at least every second."""
@@ -53,13 +58,23 @@ class Health:
         """The models are loaded."""
         self._loaded = True
 
+    def expect(self, stream: str) -> None:
+        """A stream that is about to be opened."""
+        self._expected.add(stream)
+
     def source(self, stream: str, condition: Condition) -> None:
         """A stream that should be open; its condition is looked at when somebody asks."""
         self._sources[stream] = condition
+        self._expected.discard(stream)
 
     def forget(self, stream: str) -> None:
         """A stream has ended, and is not waited for any more."""
         self._sources.pop(stream, None)
+        self._expected.discard(stream)
+
+    def leaving(self) -> None:
+        """The end has begun."""
+        self.ends = True
 
     def stuck(self) -> float | None:
         """Seconds since the last heartbeat, when they are too many. Before the first there is no loop to be stuck."""
@@ -82,8 +97,26 @@ class Health:
     def unready(self) -> dict[str, str]:
         """What is not ready, and how it is; empty when all is."""
         models = {} if self._loaded else {"models": "loading"}
+        opening = {f"source {stream}": "opening" for stream in sorted(self._expected)}
         states = {stream: condition.state for stream, condition in list(self._sources.items())}
-        return models | {f"source {stream}": state for stream, state in states.items() if state != OPEN}
+        return models | opening | {f"source {stream}": state for stream, state in states.items() if state != OPEN}
+
+
+async def beat(health: Health) -> None:
+    """Show that the event loop is alive, until it is cancelled."""
+    while True:
+        health.beat()
+        await asyncio.sleep(BEAT)
+
+
+@asynccontextmanager
+async def beating(health: Health) -> AsyncGenerator[None]:
+    """Beat while the block runs."""
+    task = asyncio.ensure_future(beat(health))
+    try:
+        yield
+    finally:
+        task.cancel()
 
 
 class _HealthMeters(Collector):

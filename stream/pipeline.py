@@ -19,7 +19,7 @@ from stream.clock import Clock
 from stream.errors import SourceError
 from stream.event import EngineName, Latency, SentimentEvent, event_from
 from stream.front_ends import FrontEnds
-from stream.health import Health
+from stream.health import Health, beat
 from stream.inbox import Inbox
 from stream.metrics import Metrics
 from stream.recording import Recorder
@@ -90,7 +90,7 @@ async def run(sources: Sequence[Source] | AsyncGenerator[Source], this: Run) -> 
     ready: Channel[Ready] = Channel(BATCH)
     outlets = [Channel[SentimentEvent](EVENTS, Policy.DROP_OLDEST if live else Policy.BLOCK) for _ in this.sinks]
     async with asyncio.TaskGroup() as tasks:
-        beating = tasks.create_task(beat(this))
+        beating = tasks.create_task(beat(this.health))
         tasks.create_task(follow_all(sources, ready, beating, this))
         tasks.create_task(infer(ready, outlets, this, BATCH if live and not this.record else 1))
         for sink, outlet in zip(this.sinks, outlets, strict=True):
@@ -146,6 +146,7 @@ async def follow(source: Source, ready: Channel[Ready], this: Run) -> None:
                 this.health.forget(source.name)
                 await session.close()
     except SourceError as error:
+        this.health.forget(source.name)
         this.broken.append(error)
 
 
@@ -196,13 +197,6 @@ async def assemble(closed: Channel[Leaving], session: Session, media: Media, rea
         this.metrics.lag(session.name, now - leaving.ended)
         this.metrics.factor(session.name, features.window.end / max(now - begun, 1e-3))
         session.tell(this.metrics)
-
-
-async def beat(this: Run) -> None:
-    """Show the health page that the loop is alive, until it is cancelled."""
-    while True:
-        this.health.beat()
-        await asyncio.sleep(1.0)
 
 
 async def infer(ready: Channel[Ready], outlets: Sequence[Channel[SentimentEvent]], this: Run, most: int) -> None:

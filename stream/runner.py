@@ -17,6 +17,7 @@ from stream.health import Address, serving, watched
 from stream.interrupting import interruptible
 from stream.pipeline import Run, run
 from stream.recording import Recorder
+from stream.service import notifying
 from stream.settings import Settings
 from stream.sinks.sink import Metered, Sink
 from stream.sources.source import Source
@@ -61,12 +62,15 @@ def run_sources(
         if options.metrics:
             address = stack.enter_context(serving(options.metrics, metrics, health))
             report(f"metrics and health: http://{address}/metrics, /health/live, /health/ready")
+        stack.enter_context(notifying(health))
         front = stack.enter_context(load_front_ends(settings, report))
         engine = stack.enter_context(open_engine(settings.engine, settings.checkpoint))
         for sink in sinks:
             if isinstance(sink, Metered):
                 sink.report_to(metrics)
         loaded = time.monotonic()
+        for source in sources:
+            health.expect(source.name)
         health.loaded()
         this = Run(
             front, engine, sinks, WallClock(), settings, options.realtime, options.without, recorder, metrics, health
@@ -108,6 +112,7 @@ def _interruptible(this: Run, report: Callable[[str], None]) -> Generator[None]:
     deadlines: list[asyncio.TimerHandle] = []
 
     def asked(pipeline: asyncio.Task[object] | None) -> None:
+        this.health.leaving()
         report("stopping: finishing the windows that are open (Ctrl-C again to drop them)")
         if pipeline:
             deadlines.append(asyncio.get_running_loop().call_later(this.settings.drain, pipeline.cancel))

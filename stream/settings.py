@@ -49,6 +49,8 @@ class Settings(BaseSettings):
     """Pictures analysed per second, at most; expressions last longer than a tenth of a second."""
     open_timeout: Annotated[float, Field(gt=0, le=120)] = 10.0
     """How long opening a live source may take, seconds."""
+    open_patience: Annotated[float, Field(ge=0)] = 0.0
+    """A live source that is not there at the start is tried again for so long, seconds; 0: not at all; inf: always."""
     read_timeout: Annotated[float, Field(gt=0, le=120)] = 5.0
     """A live source that sent nothing for this long has hung: the read is given up and the source opened anew."""
     reconnect_wait: Annotated[float, Field(gt=0, le=60)] = 0.5

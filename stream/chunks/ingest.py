@@ -31,6 +31,7 @@ from stream.kafka.report import Report
 from stream.kafka.spill import open_spill
 from stream.metrics import Metrics
 from stream.records import AudioFrame, VideoFrame
+from stream.service import notifying
 from stream.settings import Settings
 from stream.sources.decoding import reason
 from stream.sources.file import FileSource
@@ -96,6 +97,7 @@ def ingest(this: Ingest, report: Callable[[str], None]) -> None:
         if this.metrics:
             address = stack.enter_context(serving(this.metrics, metrics, health))
             report(f"metrics and health: http://{address}/metrics, /health/live, /health/ready")
+        stack.enter_context(notifying(health))
         asyncio.run(_ingest(this, metrics, health, report))
 
 
@@ -103,10 +105,14 @@ async def _ingest(this: Ingest, metrics: Metrics, health: Health, report: Callab
     kafka = this.settings.kafka.model_copy(
         update={"memory": WAITING, "in_flight": 4, "compression": "none", "linger_ms": 0, "max_message_bytes": LARGEST}
     )
+
+    def asked(_: object) -> None:
+        health.leaving()
+        report("stopping: sending what is cut (Ctrl-C again to leave it)")
+
     async with AsyncExitStack() as stack:
         stack.enter_context(quiet())
-        stop_said = "stopping: sending what is cut (Ctrl-C again to leave it)"
-        stack.enter_context(interruptible(this.stop, lambda _: report(stop_said)))
+        stack.enter_context(interruptible(this.stop, asked))
         spill = open_spill(kafka.spill, this.address, kafka.spill_mib * MEBIBYTE, kafka.spill_age)
         told = Report(this.address)
         told.metrics = metrics

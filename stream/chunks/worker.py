@@ -15,13 +15,14 @@ from stream.chunks.shift import Duty, Shift
 from stream.clock import WallClock
 from stream.errors import SourceError
 from stream.front_ends import FrontEnds, load_front_ends
-from stream.health import Health, serving, watched
+from stream.health import Health, beating, serving, watched
 from stream.interrupting import interruptible
 from stream.kafka.faults import LOST, mend, told
 from stream.kafka.library import quiet, require
 from stream.metrics import Metrics
 from stream.pipeline import Run
 from stream.runner import Options
+from stream.service import notifying
 from stream.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -65,17 +66,24 @@ def run_worker(duty: Duty, settings: Settings, options: Options, report: Callabl
         if options.metrics:
             address = stack.enter_context(serving(options.metrics, metrics, health))
             report(f"metrics and health: http://{address}/metrics, /health/live, /health/ready")
+        stack.enter_context(notifying(health))
         stack.enter_context(quiet())
         front = stack.enter_context(load_front_ends(settings, report))
         engine = stack.enter_context(open_engine(settings.engine, settings.checkpoint))
         crew = Crew(duty, front, engine, settings, options, metrics, health, counts)
-        asyncio.run(_shifts(crew, report))
+        asyncio.run(_working(crew, report))
     return crew.counts
 
 
 def _stream(name: str) -> str:
     """The stream of one of its runs, which have names of their own in a worker: `cam-1@3`."""
     return name.rpartition("@")[0] or name
+
+
+async def _working(crew: Crew, report: Callable[[str], None]) -> None:
+    """The loop beats between two shifts too: brokers that are away are no reason to restart the worker."""
+    async with beating(crew.health):
+        await _shifts(crew, report)
 
 
 async def _shifts(crew: Crew, report: Callable[[str], None]) -> None:
@@ -88,8 +96,11 @@ async def _shifts(crew: Crew, report: Callable[[str], None]) -> None:
         crew.health.loaded()
         report(f"working on {crew.duty.chunks} in the group {crew.duty.group}; Ctrl-C ends it")
 
-    said = "stopping: the others of the group go on from what is committed (Ctrl-C again to stop at once)"
-    with interruptible(stop, lambda _: report(said)):
+    def asked(_: object) -> None:
+        crew.health.leaving()
+        report("stopping: the others of the group go on from what is committed (Ctrl-C again to stop at once)")
+
+    with interruptible(stop, asked):
         while not stop.is_set():
             begin = time.monotonic()
             kafka = crew.settings.kafka

@@ -32,6 +32,7 @@ from stream.server.options import ServerSettings
 from stream.server.peer import listen_on
 from stream.server.reception import Reception
 from stream.server.visit import House
+from stream.service import notifying
 from stream.settings import Settings
 from stream.sinks.sink import Sink
 from stream.sources.file import FileSource
@@ -64,6 +65,7 @@ def serve(settings: Settings, demo: Demo, report: Callable[[str], None]) -> int:
         if demo.metrics:
             told = stack.enter_context(serving(demo.metrics, metrics, health))
             report(f"metrics and health: http://{told}/metrics, /health/live, /health/ready")
+        stack.enter_context(notifying(health))
         front = stack.enter_context(load_front_ends(settings, report))
         engine = stack.enter_context(open_engine(settings.engine, settings.checkpoint))
         voices()  # of the babble: decoded now, not while somebody waits
@@ -121,6 +123,7 @@ async def play_clip(house: House, sinks: Sequence[Sink], over: asyncio.Event) ->
 
 def _close(house: House, this: Run, server: "_Server") -> None:
     """Nobody is let in any more; who is here is told, and leaves."""
+    this.health.leaving()
     house.closing.set()
     house.reception.close()
     this.stop.set()

@@ -25,13 +25,14 @@ LEAVING = 0.3  # seconds that threads may take to close what they read; they are
 class Line:
     """One input through all of its connections. Belongs to the event loop; nothing in it waits.
 
-    away: since when it is lost, on the wall clock, None while it is there.
+    away: since when it is lost, on the wall clock, None while it is there. known: it was there before.
     """
 
     def __init__(self, source: Input, buffer: LiveBuffer, origin: Origin, settings: Settings) -> None:
         self.input, self._buffer, self._settings = source, buffer, settings
         self.gate = Gate(origin)
         self.away: float | None = None
+        self.known = False
         self.reconnects = 0
         self.last: str | None = None
         self._patience = max(settings.read_timeout, source.silence)
@@ -57,6 +58,10 @@ class Line:
         limit = self._settings.gone_after
         if self.away is not None and limit is not None and now - self.away > limit:
             raise SourceLost(f"{self.input.called}: is away for {now - self.away:.0f} s ({self.last}); giving it up")
+
+    def arrived(self) -> None:
+        """It was opened for the first time, which is no reconnect."""
+        self.away, self.known, self.reconnects = None, True, 0
 
     def trouble(self, now: float) -> str | None:
         """What is wrong with the connection, if anything is."""
@@ -91,7 +96,8 @@ class Line:
         self.connection, self._retry = None, now + self._backoff.next()
         if self.away is None:
             self.away, self.last = now, trouble
-            log.warning("%s is lost (%s); trying to get it back", self.input.called, trouble)
+            said = "%s is lost (%s); trying to get it back" if self.known else "%s is not there yet (%s); trying again"
+            log.warning(said, self.input.called, trouble)
 
 
 class LiveSource:
@@ -108,13 +114,16 @@ class LiveSource:
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[Media]:
-        """Open all inputs. Raises `SourceError` when one cannot be opened; what is lost later is waited for."""
+        """Open all inputs. Raises `SourceError` when one cannot be opened; what is lost later is waited for.
+
+        With `settings.open_patience` one that is not there yet is waited for too, as after the start of a machine.
+        """
         condition, origin = Condition(), Origin()
         buffer = LiveBuffer(self._settings.live_buffer, condition)
         buffer.attach()
         lines = [Line(source, buffer, origin, self._settings) for source in self._inputs]
         try:
-            kinds = await _kinds(lines, buffer)
+            kinds = await _kinds(lines, buffer, self._settings.open_patience)
             yield Media(kinds, None, _frames(lines, kinds, buffer, condition), condition)
         finally:
             buffer.close()
@@ -123,13 +132,20 @@ class LiveSource:
             await _ended(lines, buffer)
 
 
-async def _kinds(lines: Sequence[Line], buffer: LiveBuffer) -> frozenset[Modality]:
-    """What the inputs have, once all of them are open."""
+async def _kinds(lines: Sequence[Line], buffer: LiveBuffer, patience: float) -> frozenset[Modality]:
+    """What the inputs have, once all of them are open. patience: how long they are tried again, seconds."""
+    begun = time.monotonic()
     while True:
+        now = time.monotonic()
         opened = [line.connection.kinds if line.connection else None for line in lines]
-        if trouble := next((why for line in lines if (why := line.trouble(time.monotonic()))), None):
-            raise SourceError(trouble)
-        if all(opened):
+        if trouble := next((why for line in lines if (why := line.trouble(now))), None):
+            if now - begun >= patience:
+                raise SourceError(trouble)
+        for line in lines if patience else ():
+            line.step(now)
+        if all(opened) and not trouble:
+            for line in lines:
+                line.arrived()
             return frozenset(kind for kinds in opened for kind in kinds or ())
         await buffer.pause(TICK)
 

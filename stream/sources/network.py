@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from urllib.parse import urlsplit, urlunsplit
 
 from stream.errors import SourceError
@@ -60,13 +60,19 @@ class NetworkSource:
     async def open(self) -> AsyncGenerator[Media]:
         """Open it. Raises `SourceError` when nothing answers, or what answers has neither sound nor pictures."""
         if self._scheme in WEB:
-            try:
-                async with read_recording(self.name, self._recording) as media:
+            async with AsyncExitStack() as stack:
+                try:
+                    media = await stack.enter_async_context(read_recording(self.name, self._recording))
+                except _NotFinished:
+                    self.live = True
+                except SourceError:
+                    if not self._settings.open_patience:
+                        raise
+                    self.live = True  # what has an end would have been there
+                else:
                     self.live = False
                     yield media
                     return
-            except _NotFinished:
-                self.live = True
         options = OPTIONS.get(self._scheme, FRESH)
         silence = SEGMENT if urlsplit(self._uri).path.endswith(PLAYLISTS) else 0.0
         source = Input(self._called, self._uri, self._hint, options=options, silence=silence)

@@ -119,9 +119,10 @@ class Program:
 
 
 @contextmanager
-def serving(*command: str | Path) -> Iterator[Program]:
+def serving(*command: str | Path, started: bool = True) -> Iterator[Program]:
     program = Program(*command)
-    program.start()
+    if started:
+        program.start()
     try:
         yield program
     finally:

@@ -23,6 +23,43 @@ BOTH = frozenset({Modality.AUDIO, Modality.VIDEO})
 SENDER = Path(__file__).with_name("udp_sender.py")
 
 
+def test_a_camera_that_is_not_there_at_the_start_is_waited_for(clip: Path, caplog: pytest.LogCaptureFixture) -> None:
+    # camera             |--- sends ---
+    # source   |- tried -|--- open ---
+    async def watch() -> None:
+        port = free_port()
+        patient = STEADY.model_copy(update={"open_patience": 60.0, "reconnect_wait": 0.1})
+        with serving(RTSP_SERVER, str(port), clip, started=False) as camera:
+
+            async def switch_on() -> None:
+                await until(lambda: "is not there yet" in caplog.text)
+                camera.start()
+
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(switch_on())
+                async with listening(source_from(f"rtsp://127.0.0.1:{port}/live", patient)) as heard:
+                    assert heard.kinds == BOTH
+                    await until(lambda: len(heard.sound) > 30)
+                    assert heard.condition.state is Link.OPEN
+                    assert (heard.condition.reconnects, heard.condition.gaps) == (0, 0), "it was never lost"
+                    heard.assert_in_order()
+
+    asyncio.run(watch())
+
+
+@pytest.mark.parametrize("scheme", ["rtsp", "http"])
+def test_patience_ends(scheme: str) -> None:
+    async def try_it() -> None:
+        patient = STEADY.model_copy(update={"open_patience": 0.5, "reconnect_wait": 0.1, "reconnect_most": 0.1})
+        begin = time.monotonic()
+        with pytest.raises(SourceError):
+            async with listening(source_from(f"{scheme}://127.0.0.1:{free_port()}/live", patient)):
+                raise AssertionError("it was opened")
+        assert time.monotonic() - begin >= 0.5
+
+    asyncio.run(try_it())
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
 def test_an_rtsp_camera_that_is_killed_comes_back(clip: Path, caplog: pytest.LogCaptureFixture) -> None:
     # camera   |--- sends ---X               |--- sends ---
