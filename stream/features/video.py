@@ -58,9 +58,9 @@ class SeenFace:
 class FaceObservation:
     """What one picture showed.
 
-    pts: seconds. seen: its faces, the largest first. exposure: mean luma of the picture, 0..1. detail: how much there is
-    to be seen in it (`picture.detail`). still: seconds for which it has not changed. blocks: see `blockiness`; 1 without
-    a face. The properties tell of the largest face.
+    pts: seconds. seen: its faces, the largest first. exposure: mean luma of the picture, 0..1. detail: how much there
+    is to be seen in it (`picture.detail`). still: seconds for which it has not changed. blocks: see `blockiness`; 1
+    without a face. The properties tell of the largest face.
     """
 
     pts: float
