@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -62,6 +63,7 @@ def test_workers_are_scaled_on_what_they_read(name: str) -> None:
         read = told["bootstrapServers"], told["topic"], told["consumerGroup"]
         assert read == (asked["brokers"], asked["chunks"], asked["group"])
         assert (told["allowIdleConsumers"], told["offsetResetPolicy"]) == ("false", "earliest")
+        assert tuple(map(int, told["version"].split("."))) >= (2, 1), "what Kafka 4 still answers"
         assert 1 <= spec["minReplicaCount"] <= spec["fallback"]["replicas"] <= spec["maxReplicaCount"]
         assert spec["maxReplicaCount"] == kafka.partitions
         assert told.get("tls", "disable") == ("enable" if kafka.tls else "disable")
@@ -152,6 +154,17 @@ def test_a_monitor_looks_at_the_workers() -> None:
     (endpoint,) = monitor["spec"]["podMetricsEndpoints"]
     assert endpoint["port"] in {port["name"] for port in container(workers)["ports"]}
     assert endpoint["path"] == "/metrics"
+
+
+def test_the_overlay_of_the_page_builds(tmp_path: Path) -> None:
+    page = (KUBERNETES.parents[1] / "docs" / "kubernetes.md").read_text("utf-8")
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "deploy").symlink_to(KUBERNETES.parent)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "kustomization.yaml").write_text(example)
+    found = built(tmp_path / "mine")
+    assert {each["metadata"]["namespace"] for each in of_kind(found, "PodMonitor", "Deployment")} == {"ebmc"}
+    assert len(of_kind(found, "PodMonitor")) == 1
 
 
 def test_every_gpu_is_one() -> None:
