@@ -31,6 +31,7 @@ class Settings(BaseSettings):
         toml_file=FILE,
         extra="forbid",
         frozen=True,
+        use_attribute_docstrings=True,  # what stands below a field is its description: `ebmc settings`
     )
 
     window: Annotated[float, Field(ge=0.5, le=30)] = 4.0
@@ -58,7 +59,7 @@ class Settings(BaseSettings):
     reconnect_most: Annotated[float, Field(gt=0, le=600)] = 5.0
     """The longest wait between two attempts, seconds."""
     gone_after: Annotated[float, Field(gt=0)] | None = None
-    """A source that worked and is away for this long is lost for good (exit code 3), seconds; None: never."""
+    """A source that worked and is away for this long is lost for good (exit code 3), seconds; unset: never."""
     live_buffer: Annotated[float, Field(ge=0.2, le=30)] = 2.0
     """Live frames wait at most this long for the pipeline, seconds; older ones are dropped and counted."""
     engine: str = "auto"

@@ -20,6 +20,7 @@ from stream.cli.evaluation import evaluate_command
 from stream.cli.ingest import ingest_command
 from stream.cli.models import models_app
 from stream.cli.run import run_command
+from stream.cli.settings import settings_command
 from stream.cli.training import train_command
 from stream.cli.worker import worker_command
 
@@ -38,6 +39,7 @@ app.command("demo")(demo_command)
 app.command("ingest")(ingest_command)
 app.command("worker")(worker_command)
 app.command("doctor")(doctor_command)
+app.command("settings")(settings_command)
 app.command("train")(train_command)
 app.command("evaluate")(evaluate_command)
 app.add_typer(bench_app, name="bench")

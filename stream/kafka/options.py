@@ -21,7 +21,7 @@ class Sasl(StrEnum):
 class KafkaSettings(BaseModel):
     """Connection, producer, and what is kept while the brokers are away."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
     create: bool = True
     """Make the topic if it is missing."""

@@ -18,7 +18,7 @@ Names = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 class ServerSettings(BaseModel):
     """Where it listens, who may come in, and how much each may ask of it."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True, use_attribute_docstrings=True)
 
     host: str = "127.0.0.1"
     """Address to listen on. Any other than this machine's own (loopback) needs a token."""
