@@ -11,7 +11,7 @@ from engines.errors import EngineAbsent
 from engines.gpu import probe_gpu
 from engines.selection import PREFERENCE, engine_states
 from stream.settings import Settings
-from stream.weights import WEIGHTS, cache_folder, installed
+from stream.weights import WEIGHTS, State, cache_folder, state_of
 
 ROOMS = ("stream", "engines", "ebmc_core")
 LIBRARIES = ("torch", "torchaudio", "onnxruntime", "onnx", "av", "mediapipe", "faster-whisper", "ctranslate2")
@@ -62,8 +62,13 @@ def models(settings: Settings) -> Iterator[Finding]:
     """The weights of the registry, and whether they are in the cache."""
     yield Finding("models", "cache", str(cache_folder(settings.cache)))
     for entry in WEIGHTS.values():
-        here = installed(entry, settings.cache)
-        yield Finding("models", entry.name, "here" if here else f"missing: ebmc models pull {entry.name}", bool(here))
+        state, _ = state_of(entry, settings.cache)
+        if state is State.HERE:
+            yield Finding("models", entry.name, "here", True)
+        elif state is State.MISSING and entry.optional:
+            yield Finding("models", entry.name, f"optional, not here: ebmc models pull {entry.name}")
+        else:
+            yield Finding("models", entry.name, f"{state}: ebmc models pull {entry.name}", entry.optional and None)
 
 
 def libraries() -> Iterator[Finding]:

@@ -22,7 +22,7 @@ def doctor_command(
     for section, lines in groupby(findings, key=lambda finding: finding.section):
         typer.echo(section)
         for line in lines:
-            typer.echo(f"  {MARKS[line.good]:<8}{line.name:<18}{line.told}")
+            typer.echo(f"  {MARKS[line.good]:<8}{line.name:<24}{line.told}")
     lacking = [finding.name for finding in findings if finding.good is False]
     if lacking:
         complain(f"a stream lacks: {', '.join(lacking)}")
