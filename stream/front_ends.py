@@ -18,13 +18,14 @@ from stream.features.text import TextFrontEnd
 from stream.features.video import VideoFrontEnd
 from stream.settings import Settings
 from stream.speech.asr import Recogniser
-from stream.weights import fetch
+from stream.weights import WEIGHTS, fetch
 from stream.worker import Worker, made_to_stand_back
 
+ENCODER = "whisper-tiny.en"  # its states are the audio features, whoever reads the words, and without ASR too
 ASR_MODELS = {
-    "tiny.en": "whisper-tiny.en",
-    "none": "whisper-tiny.en",
-}  # the encoder's states are needed without ASR too
+    **{name.removeprefix("whisper-"): name for name in WEIGHTS if name.startswith("whisper-")},
+    "none": ENCODER,
+}
 POOLS = ("windows", "pictures", "words")
 PICTURES, WORDS = 5, 10  # by how much their native threads stand back, as `nice` counts
 STREAMS = 1024  # a live stream has one pass at a time, so that its frames never wait for room here
@@ -78,14 +79,15 @@ def load_front_ends(settings: Settings, report: Callable[[str], None]) -> FrontE
     """Fetch what is not in the cache, load everything. Raises `WeightsError`, `SettingsError`."""
     if settings.asr not in ASR_MODELS:
         raise SettingsError(f"--asr {settings.asr}: there is no such recogniser; take one of {', '.join(ASR_MODELS)}")
-    whisper, minilm, landmarker = (
-        fetch(name, settings.cache, report) for name in (ASR_MODELS[settings.asr], "minilm-l6-v2", "face-landmarker")
+    whisper, ears, minilm, landmarker = (
+        fetch(name, settings.cache, report, mirror=settings.models_mirror)
+        for name in (ASR_MODELS[settings.asr], ENCODER, "minilm-l6-v2", "face-landmarker")
     )
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     windows, pictures, words = (ThreadPoolExecutor(n, name) for n, name in zip((cores, cores, 1), POOLS, strict=True))
     # Whisper twice: a window's encoder pass must not queue behind the words of others, nor share their priority
     recogniser = words.submit(made_to_stand_back, WORDS, partial(Recogniser, whisper, workers=1))
-    encoder = windows.submit(Recogniser, whisper, workers=cores)
+    encoder = windows.submit(Recogniser, ears, workers=cores)
     text = windows.submit(TextFrontEnd, minilm)
     front = FrontEnds(
         recogniser=recogniser.result(),

@@ -67,11 +67,13 @@ class Settings(BaseSettings):
     checkpoint: str = "live-en"
     """Bundled checkpoint, or the folder of one."""
     asr: str = "tiny.en"
-    """Speech recogniser: `tiny.en` or `none`."""
+    """Speech recogniser: `tiny.en`, `none`, or a larger Whisper of the registry, as `base` or `small.en`."""
     asr_lag: Annotated[float, Field(ge=1, le=30)] = 6.0
     """Seconds of speech of a live stream that may wait for recognition; when there is more, it skips to the newest."""
     cache: Path = platformdirs.user_cache_path("ebmc")
     """Where model weights are kept."""
+    models_mirror: str | None = None
+    """Folder or http(s) address that holds weights as `NAME/FILE`; asked before the places they come from."""
     data: Path = Path("../shared")
     """Folder with training data and test clips; only training and the test suite look there."""
 

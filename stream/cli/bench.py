@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from stream.cli.options import Asr
 from stream.cli.terminal import Bars, complain, one_line_errors, say
 from stream.errors import INTERRUPTED, SettingsError
 
@@ -29,7 +30,6 @@ PlotOption = Annotated[Path | None, typer.Option("--plot", help="Draw it into th
 MemoryOption = Annotated[
     bool, typer.Option("--memory/--decode", help="Play from memory, or decode while it plays (as a camera costs).")
 ]
-AsrOption = Annotated[str | None, typer.Option(help="Speech recogniser: tiny.en or none.", show_default="tiny.en")]
 EngineOption = Annotated[str | None, typer.Option(help="Inference engine.", show_default="auto")]
 WarmupOption = Annotated[float, typer.Option(min=0, help="Seconds that are played before measuring begins.")]
 
@@ -40,7 +40,7 @@ def latency_command(
     warmup: WarmupOption = 8.0,
     media: MediaOption = None,
     memory: MemoryOption = False,
-    asr: AsrOption = None,
+    asr: Asr = None,
     engine: EngineOption = None,
     output: JsonOption = None,
     plot: PlotOption = None,
@@ -109,7 +109,7 @@ def soak_command(
     warmup: Annotated[float, typer.Option(min=0, help="Minutes before measuring begins.")] = 1.0,
     media: MediaOption = None,
     memory: MemoryOption = False,
-    asr: AsrOption = None,
+    asr: Asr = None,
     engine: EngineOption = None,
     output: JsonOption = None,
     plot: PlotOption = None,
@@ -155,7 +155,7 @@ def degradation_command(
         list[Path] | None, typer.Option(help="Other speech to mix in; repeatable. Default: the clip's own, shifted.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Where the voices of a babble begin.")] = 1,
-    asr: AsrOption = None,
+    asr: Asr = None,
     engine: EngineOption = None,
     output: JsonOption = None,
     plot: PlotOption = None,
@@ -190,7 +190,7 @@ def chaos_command(
     seed: Annotated[int, typer.Option(help="The same seed gives the same faults.")] = 1,
     fault: Annotated[list[str] | None, typer.Option(help="Fault of the sources; repeatable. Default: all.")] = None,
     media: MediaOption = None,
-    asr: AsrOption = None,
+    asr: Asr = None,
     engine: EngineOption = None,
     output: JsonOption = None,
     plot: PlotOption = None,

@@ -1,6 +1,7 @@
 """`ebmc data`: the public data sets, and the feature arrays made of them."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -86,7 +87,8 @@ def prepare_command(
         from stream.speech.asr import Recogniser
         from stream.weights import fetch
 
-        root, cache = _root(data), load_settings().cache
+        root, settings = _root(data), load_settings()
+        weights = partial(fetch, cache=settings.cache, report=say, mirror=settings.models_mirror)
         parts = only or PARTS
         if unknown := set(parts) - set(PARTS):
             raise DataError(f"--only {', '.join(sorted(unknown))}: there are {', '.join(PARTS)}")
@@ -94,15 +96,15 @@ def prepare_command(
             if set(dataset.parts) & set(parts):
                 provide(dataset, root, say, bars, offline)
         if "faces" in parts:
-            faces = prepare_faces(root / "facial-expressions", out, fetch("face-landmarker", cache, say), bars)
+            faces = prepare_faces(root / "facial-expressions", out, weights("face-landmarker"), bars)
             say(f"wrote    {embed_faces(faces, out, checkpoint_folder('expression'))}")
         if "speech" in parts:
-            ears = AudioFrontEnd(Recogniser(fetch("whisper-tiny.en", cache, say)))
+            ears = AudioFrontEnd(Recogniser(weights("whisper-tiny.en")))
             say(f"wrote    {prepare_ravdess(root, out, ears, bars)}")
         if "text" in parts:
-            say(f"wrote    {prepare_text(root, out, TextFrontEnd(fetch('minilm-l6-v2', cache, say)), bars)}")
+            say(f"wrote    {prepare_text(root, out, TextFrontEnd(weights('minilm-l6-v2')), bars)}")
         if "mosi" in parts:
-            say(f"wrote    {prepare_mosi(root, out, fetch('minilm-l6-v2', cache, say), reviews, bars)}")
+            say(f"wrote    {prepare_mosi(root, out, weights('minilm-l6-v2'), reviews, bars)}")
 
 
 def _root(data: Path | None) -> Path:

@@ -51,7 +51,7 @@ def doctor_command(
         for section, found in groupby(findings, key=lambda finding: finding.section):
             typer.echo(section)
             for line in found:
-                typer.echo(f"  {MARKS[line.good]:<8}{line.name:<20}{line.told}")
+                typer.echo(f"  {MARKS[line.good]:<8}{line.name:<24}{line.told}")
     if lacking:
         complain(f"a stream lacks: {', '.join(lacking)}")
         raise typer.Exit(2)

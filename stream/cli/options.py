@@ -8,7 +8,10 @@ from ebmc_core.modality import Modality
 from stream.logs import LogStyle
 
 Engine = Annotated[str | None, typer.Option(help="auto, or one that `ebmc engine list` shows.", show_default="auto")]
-Asr = Annotated[str | None, typer.Option(help="Speech recogniser: tiny.en or none.", show_default="tiny.en")]
+Asr = Annotated[
+    str | None,
+    typer.Option(help="Speech recogniser: tiny.en, none, or a larger one: base, small.en, …", show_default="tiny.en"),
+]
 Checkpoint = Annotated[str | None, typer.Option(help="Bundled model or a folder.", show_default="live-en")]
 Without = Annotated[list[Modality] | None, typer.Option(help="Switch a modality off; may be repeated.")]
 MetricsAddress = Annotated[

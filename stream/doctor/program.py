@@ -8,12 +8,12 @@ from pathlib import Path
 
 from stream.doctor.finding import Finding, homeless
 from stream.settings import Settings
-from stream.weights import WEIGHTS, cache_folder, installed
+from stream.weights import WEIGHTS, State, cache_folder, state_of
 
 PROGRAM = "ebmc-stream"
 ROOMS = ("stream", "engines", "ebmc_core")
-LIBRARIES = ("torch", "torchaudio", "onnxruntime", "onnx", "av", "mediapipe", "faster-whisper", "ctranslate2")
-OPTIONAL = ("onnxruntime-gpu", "tensorrt", "tensorrt-rtx")
+LIBRARIES = ("onnxruntime", "av", "mediapipe", "faster-whisper", "ctranslate2")
+OPTIONAL = ("torch", "torchaudio", "onnx", "onnxruntime-gpu", "tensorrt", "tensorrt-rtx")  # a stream on the CPU has none
 EXTRAS = {"kafka": ("aiokafka", "orjson"), "avro": ("fastavro",), "web": ("fastapi", "uvicorn", "aiortc")}
 
 
@@ -34,8 +34,13 @@ def models(settings: Settings) -> Iterator[Finding]:
     """The weights of the registry, and whether they are in the cache."""
     yield Finding("models", "cache", homeless(cache_folder(settings.cache)))
     for entry in WEIGHTS.values():
-        here = installed(entry, settings.cache)
-        yield Finding("models", entry.name, "here" if here else f"missing: ebmc models pull {entry.name}", bool(here))
+        state, _ = state_of(entry, settings.cache)
+        if state is State.HERE:
+            yield Finding("models", entry.name, "here", True)
+        elif state is State.MISSING and entry.optional:
+            yield Finding("models", entry.name, f"optional, not here: ebmc models pull {entry.name}")
+        else:
+            yield Finding("models", entry.name, f"{state}: ebmc models pull {entry.name}", entry.optional and None)
 
 
 def libraries() -> Iterator[Finding]:

@@ -81,7 +81,7 @@ def _states(
 def train_on_sentences(path: Path, overrides: Mapping[str, Any], say: Callable[[str], None]) -> Path:
     """What `ebmc train sentence` does: make `sentences.npz` if it is not there, and train. Returns the run's folder."""
     settings = load_settings()
-    minilm = fetch("minilm-l6-v2", settings.cache, say)
+    minilm = fetch("minilm-l6-v2", settings.cache, say, mirror=settings.models_mirror)
     config = SentenceTrainConfig.from_toml(path, minilm=minilm, **overrides)
     if not (config.features / "sentences.npz").is_file():
         frozen = BLOCKS - config.blocks

@@ -121,7 +121,7 @@ class Recogniser:
         return np.array(self._whisper.encode(self._spectrogram(samples)), dtype=np.float32)[0]
 
     def _spectrogram(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Log mel, float32 `[80, n / 160]`; an even number of frames, as the encoder halves them."""
+        """Log mel, float32 `[80, n / 160]` (128 for large-v3); an even number of frames, as the encoder halves them."""
         mel = self._whisper.feature_extractor(samples, padding=0)
         return np.ascontiguousarray(mel[:, : mel.shape[1] // 2 * 2], dtype=np.float32)
 

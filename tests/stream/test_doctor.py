@@ -13,7 +13,7 @@ from stream.doctor.engines import engines
 from stream.doctor.finding import homeless
 from stream.doctor.program import models, packages
 from stream.settings import load_settings
-from stream.weights import WEIGHTS
+from stream.weights import DEFAULTS, WEIGHTS
 
 
 def test_it_lists_every_engine_and_model(landmarker: Path) -> None:
@@ -40,8 +40,10 @@ def test_an_engine_that_is_skipped_says_how_to_get_it() -> None:
 def test_what_is_missing_is_the_exit_code_and_says_its_mend(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EBMC_CACHE", str(tmp_path))
     missing = {finding.name: finding for finding in models(load_settings()) if finding.good is False}
-    assert set(missing) == set(WEIGHTS)
+    assert set(missing) == set(DEFAULTS)
     assert missing["face-landmarker"].told == "missing: ebmc models pull face-landmarker"
+    told = {finding.name: finding.told for finding in models(load_settings())}
+    assert told["whisper-base"] == "optional, not here: ebmc models pull whisper-base"
     done = CliRunner().invoke(app, ["doctor"])
     assert done.exit_code == 2
     assert "a stream lacks:" in done.stderr

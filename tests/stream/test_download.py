@@ -10,7 +10,8 @@ import pytest
 from ebmc_core.errors import DataError
 from stream.datasets.archive import LARGEST, opened_archive, read_member
 from stream.datasets.dataset import RemoteFile
-from stream.datasets.download import PAUSES, download
+from stream.datasets.download import download
+from stream.transfer import PAUSES
 from tests.stream.web import Web
 
 CONTENT = bytes(range(256)) * 8000  # 2 MB

@@ -60,7 +60,7 @@ def test_other_blocks_are_another_cache_folder(monkeypatch: pytest.MonkeyPatch, 
     before = WEIGHTS["minilm-l6-v2"].fingerprint
     untouched = WEIGHTS["whisper-tiny.en"].fingerprint
     save_sentence(UpperEncoder(1), tmp_path, {}, {})
-    monkeypatch.setattr("stream.weights.checkpoint_folder", lambda name: tmp_path)
+    monkeypatch.setattr("stream.weights.entry.checkpoint_folder", lambda name: tmp_path)
     assert WEIGHTS["minilm-l6-v2"].fingerprint != before
     assert WEIGHTS["whisper-tiny.en"].fingerprint == untouched
 

@@ -4,19 +4,26 @@ import http.server
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 
 @dataclass
 class Web:
-    """files: path -> content. cuts: bytes after which the next answers break off. codes: what the next answers are."""
+    """files: path -> content. cuts: bytes after which the next answers break off. codes: what the next answers are.
+
+    tags: path -> ETag. holds: bytes after which the next answers stand still until `gate` is set.
+    """
 
     address: str = ""
     files: dict[str, bytes] = field(default_factory=dict)
     cuts: list[int] = field(default_factory=list)
     codes: list[int] = field(default_factory=list)
+    tags: dict[str, str] = field(default_factory=dict)
+    holds: list[int] = field(default_factory=list)
+    gate: threading.Event = field(default_factory=threading.Event)
     ranges: bool = True
+    if_range: bool = True
     asked: list[str] = field(default_factory=list)  # path and range of each request
     sent: int = 0
 
@@ -36,6 +43,8 @@ def _handler(web: Web) -> type[http.server.BaseHTTPRequestHandler]:
                 self.send_error(web.codes.pop(0) if web.codes else 404)
                 return
             start = int(found[1]) if web.ranges and (found := re.match(r"bytes=(\d+)-", wanted)) else 0
+            if web.if_range and self.headers.get("If-Range", web.tags.get(self.path)) != web.tags.get(self.path):
+                start = 0
             if start >= len(content) > 0:
                 self.send_error(416)
                 return
@@ -43,11 +52,19 @@ def _handler(web: Web) -> type[http.server.BaseHTTPRequestHandler]:
             self.send_response(206 if start else 200)
             if start:
                 self.send_header("Content-Range", f"bytes {start}-{len(content) - 1}/{len(content)}")
+            if self.path in web.tags:
+                self.send_header("ETag", web.tags[self.path])
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             body = body[: web.cuts.pop(0)] if web.cuts else body
             web.sent += len(body)
-            self.wfile.write(body)
+            if web.holds:
+                held = web.holds.pop(0)
+                self.wfile.write(body[:held])
+                web.gate.wait(60)
+                body = body[held:]
+            with suppress(ConnectionError):  # who asked may be gone
+                self.wfile.write(body)
 
         def log_message(self, *args: object) -> None: ...
 
@@ -65,5 +82,6 @@ def serving() -> Iterator[Web]:
         try:
             yield web
         finally:
+            web.gate.set()
             server.shutdown()
             thread.join()
