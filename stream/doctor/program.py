@@ -13,7 +13,8 @@ from stream.weights import WEIGHTS, State, cache_folder, state_of
 PROGRAM = "ebmc-stream"
 ROOMS = ("stream", "engines", "ebmc_core")
 LIBRARIES = ("onnxruntime", "av", "mediapipe", "faster-whisper", "ctranslate2")
-OPTIONAL = ("torch", "torchaudio", "onnx", "onnxruntime-gpu", "tensorrt", "tensorrt-rtx")  # a stream on the CPU has none
+# without these a stream still runs, on the CPU
+OPTIONAL = ("torch", "torchaudio", "onnx", "onnxruntime-gpu", "tensorrt", "tensorrt-rtx")
 EXTRAS = {"kafka": ("aiokafka", "orjson"), "avro": ("fastavro",), "web": ("fastapi", "uvicorn", "aiortc")}
 
 
