@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.request import urlopen
 
@@ -15,7 +15,10 @@ from prometheus_client.parser import text_string_to_metric_families
 from stream.chunks.chunk import Chunk, chunk_from
 from tests.kafka.broker import ApacheKafka, Broker, free_ports
 from tests.kafka.reading import read
+from tests.stream.listening import RTSP_SERVER, serving
 from tests.stream.shortened import shortened
+
+Told = dict[tuple[str, frozenset[tuple[str, str]]], float]  # name and labels, to value
 
 
 def command(source: str, bootstrap: str, topic: str, *more: str) -> list[str]:
@@ -117,7 +120,48 @@ def test_standard_input_cannot_be_on_a_loop(broker: Broker, topic: str, environm
     assert "Traceback" not in done.stderr
 
 
-def metrics_at(port: int) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
+def test_a_camera_that_is_away_is_told_and_its_return_too(
+    broker: Broker, topic: str, clip: Path, environment: dict[str, str]
+) -> None:
+    camera_port, port = free_ports(2)
+    more = ("--realtime", "--loop", "--stream", "cam-1", "--metrics", str(port))  # as deploy/compose.yaml has it
+    made = command(f"rtsp://127.0.0.1:{camera_port}/cam", broker.bootstrap, topic, *more)
+    quick = {"EBMC_READ_TIMEOUT": "3", "EBMC_RECONNECT_WAIT": "0.2", "EBMC_OPEN_TIMEOUT": "60"}
+    stream = frozenset({("stream", "cam-1")})
+    with serving(RTSP_SERVER, str(camera_port), clip) as camera:
+        camera.await_port(camera_port)
+        with subprocess.Popen(made, env=environment | quick, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                first = wait_for_metrics(port, lambda told: told.get(("ebmc_ingest_chunks_total", stream), 0) >= 4)
+                camera.kill()
+                away = wait_for_metrics(port, lambda told: told["ebmc_source_up", stream] == 0)
+                camera.start()
+                back = wait_for_metrics(port, lambda told: told["ebmc_source_up", stream] == 1)
+                at_return = back["ebmc_ingest_chunks_total", stream]
+                wait_for_metrics(port, lambda told: told["ebmc_ingest_chunks_total", stream] > at_return)
+            finally:
+                process.send_signal(signal.SIGINT)
+                _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert (first["ebmc_ready", frozenset()], away["ebmc_ready", frozenset()]) == (1, 0)
+    assert 0 <= first["ebmc_ingest_lag_seconds", stream] < 20
+    assert back["ebmc_source_reconnects_total", stream] >= 1
+
+
+def wait_for_metrics(port: int, met: Callable[[Told], bool]) -> Told:
+    """What a process tells, once it is so."""
+    deadline = time.monotonic() + 90
+    while True:
+        try:
+            if met(told := metrics_at(port)):
+                return told
+        except (OSError, KeyError):
+            pass
+        assert time.monotonic() < deadline, "that did not come"
+        time.sleep(0.2)
+
+
+def metrics_at(port: int) -> Told:
     """What a process tells Prometheus."""
     with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
         families = list(text_string_to_metric_families(answer.read().decode()))
