@@ -14,8 +14,8 @@ from stream.settings import Settings
 from stream.weights import WEIGHTS, cache_folder, installed
 
 ROOMS = ("stream", "engines", "ebmc_core")
-LIBRARIES = ("torch", "torchaudio", "onnxruntime", "onnx", "av", "mediapipe", "faster-whisper", "ctranslate2")
-OPTIONAL = ("onnxruntime-gpu", "tensorrt", "tensorrt-rtx")
+LIBRARIES = ("onnxruntime", "av", "mediapipe", "faster-whisper", "ctranslate2")
+OPTIONAL = ("torch", "torchaudio", "onnx", "onnxruntime-gpu", "tensorrt", "tensorrt-rtx")  # a stream does without
 
 
 @dataclass(frozen=True, slots=True)
