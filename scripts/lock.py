@@ -1,7 +1,7 @@
 """Lock what the images install: every package that is needed, its version, and the hashes it may have.
 
-    python scripts/lock.py            # take the newest versions that pyproject.toml allows
-    python scripts/lock.py --check    # say whether the locks are what pyproject.toml and this table ask for
+    python -m scripts.lock            # take the newest versions that pyproject.toml allows
+    python -m scripts.lock --check    # say whether the locks are what pyproject.toml and this table ask for
 
 It writes `deploy/docker/requirements/NAME.txt`, with `uv pip compile`, from the package index that uv is set up for;
 the index itself is not named in them. What a lock leaves out is in the table below, with the reason.
@@ -11,8 +11,9 @@ import argparse
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -42,6 +43,7 @@ class Lock:
     extras: tuple[str, ...]
     without: Mapping[str, str]
     besides: Mapping[str, str]
+    like: tuple[str, ...] = ()
 
     @property
     def path(self) -> Path:
@@ -52,7 +54,7 @@ class Lock:
 _IMAGE = ("avro", "web")
 _GPU_WITHOUT = {"torchaudio": TRAINING, "transformers": CONVERTS, "opencv-contrib-python": WINDOWS}
 _MODELS_WITHOUT = dict.fromkeys(
-    ("av", "faster-whisper", "jsonschema", "matplotlib", "mediapipe", "prometheus-client", "python-json-logger"), STREAM
+    ("av", "faster-whisper", "jsonschema", "matplotlib", "mediapipe", "prometheus-client"), STREAM
 ) | {"torchaudio": TRAINING}
 
 LOCKS: dict[str, Lock] = {
@@ -73,10 +75,10 @@ LOCKS: dict[str, Lock] = {
             },
             HEADLESS,
         ),
-        Lock("gpu", "3.12", "x86_64-manylinux_2_39", _IMAGE, _GPU_WITHOUT, HEADLESS),
-        Lock("jetson", "3.12", "aarch64-manylinux_2_39", _IMAGE, _GPU_WITHOUT, HEADLESS),
-        Lock("models-x86_64", "3.11", "x86_64-manylinux_2_36", (), _MODELS_WITHOUT, {}),
-        Lock("models-aarch64", "3.11", "aarch64-manylinux_2_36", (), _MODELS_WITHOUT, {}),
+        Lock("models-x86_64", "3.11", "x86_64-manylinux_2_36", (), _MODELS_WITHOUT, {}, ("cpu",)),
+        Lock("models-aarch64", "3.11", "aarch64-manylinux_2_36", (), _MODELS_WITHOUT, {}, ("cpu",)),
+        Lock("gpu", "3.12", "x86_64-manylinux_2_39", _IMAGE, _GPU_WITHOUT, HEADLESS, ("cpu", "models-x86_64")),
+        Lock("jetson", "3.12", "aarch64-manylinux_2_39", _IMAGE, _GPU_WITHOUT, HEADLESS, ("cpu", "models-x86_64")),
     )
 }
 BUILD = FOLDER / "build.txt"  # what makes the wheel; any Python, any machine
@@ -85,6 +87,7 @@ BUILD = FOLDER / "build.txt"  # what makes the wheel; any Python, any machine
 def compiled(lock: Lock, target: Path) -> None:
     """Write a lock. Raises `CalledProcessError` when uv finds no versions that go together."""
     never = "".join(f"{name} ; sys_platform == 'never'\n" for name in sorted(lock.without))
+    like = {package: version for name in lock.like for package, version in pins(LOCKS[name].path).items()}
     extras = [word for extra in lock.extras for word in ("--extra", extra)]
     _compile(
         ["pyproject.toml", *extras, "--python-version", lock.python, "--python-platform", lock.platform],
@@ -92,6 +95,7 @@ def compiled(lock: Lock, target: Path) -> None:
         heading=f"for Python {lock.python} on {lock.platform}",
         more="".join(f"{name}\n" for name in lock.besides),
         overrides=never,
+        constraints="".join(f"{name}=={version}\n" for name, version in like.items()),
     )
 
 
@@ -100,16 +104,28 @@ def compiled_build(target: Path) -> None:
     _compile(["--python-version", "3.11", "--universal"], target, "what makes the wheel", more="hatchling>=1.26\n")
 
 
-def _compile(words: list[str], target: Path, heading: str, more: str = "", overrides: str = "") -> None:
+def _compile(
+    words: list[str], target: Path, heading: str, more: str = "", overrides: str = "", constraints: str = ""
+) -> None:
     with tempfile.TemporaryDirectory() as name:
-        (more_file := Path(name) / "more.in").write_text(more)
-        (overrides_file := Path(name) / "overrides.txt").write_text(overrides)
+        files = {"more.in": more, "--override": overrides, "--constraint": constraints}
         command = [sys.executable, "-m", "uv", "pip", "compile", "--quiet", "--no-config", "--generate-hashes"]
-        command += ["--no-header", "--annotation-style", "line", "--only-binary", ":all:"]
-        command += ["--override", str(overrides_file), *words, str(more_file), "--output-file", str(target)]
-        subprocess.run(command, cwd=ROOT, check=True)
-        text = target.read_text("utf-8").replace(f"-r {more_file}", "scripts/lock.py").replace(str(more_file), "scripts/lock.py")
-    target.write_text(f"# {heading}; made by scripts/lock.py, which says what is left out and why\n{text}", "utf-8")
+        command += ["--no-header", "--annotation-style", "line", "--only-binary", ":all:", *words]
+        for what, text in files.items():
+            (path := Path(name) / what.strip("-")).write_text(text)
+            command += [what, str(path)] if what.startswith("--") else [str(path)]
+        subprocess.run([*command, "--output-file", str(target)], cwd=ROOT, check=True)
+        lines = target.read_text("utf-8").splitlines()
+    cleaned = "".join(f"{_own(line, name)}\n" for line in lines)
+    target.write_text(f"# {heading}; made by scripts/lock.py, which says what is left out and why\n{cleaned}", "utf-8")
+
+
+def _own(line: str, folder: str) -> str:
+    """A comment that says who asks for a package, without the names of passing files."""
+    if not line.lstrip().startswith("# via"):
+        return line
+    who = [each for each in line.split("via ", 1)[1].split(", ") if f"-c {folder}" not in each]
+    return "    # via " + ", ".join("scripts/lock.py" if folder in each else each for each in who)
 
 
 def pins(path: Path) -> dict[str, str]:
@@ -133,23 +149,29 @@ def main() -> int:
     check = parser.parse_args().check
     FOLDER.mkdir(parents=True, exist_ok=True)
     stale: list[str] = []
-    for path, write in [(lock.path, lambda target, lock=lock: compiled(lock, target)) for lock in LOCKS.values()] + [
-        (BUILD, compiled_build)
-    ]:
+    for path, write in writers().items():
         if not check:
             path.unlink(missing_ok=True)  # uv keeps the versions of a file that is there
             write(path)
-            print(f"{path.relative_to(ROOT)}: {len(pins(path))} packages")
-            continue
-        with tempfile.TemporaryDirectory() as name:
-            again = Path(name) / path.name
-            again.write_bytes(path.read_bytes() if path.is_file() else b"")
-            write(again)
-            if not path.is_file() or again.read_bytes() != path.read_bytes():
-                stale.append(path.name)
+            sys.stdout.write(f"{path.relative_to(ROOT)}: {len(pins(path))} packages\n")
+        elif not _stands(path, write):
+            stale.append(path.name)
     if stale:
-        print(f"not up to date: {', '.join(stale)}; run: python scripts/lock.py", file=sys.stderr)
+        sys.stderr.write(f"not up to date: {', '.join(stale)}; run: python -m scripts.lock\n")
     return 1 if stale else 0
+
+
+def writers() -> dict[Path, Callable[[Path], None]]:
+    """Every lock file, and what writes one, in an order in which those that others are like come first."""
+    return {lock.path: partial(compiled, lock) for lock in LOCKS.values()} | {BUILD: compiled_build}
+
+
+def _stands(path: Path, write: Callable[[Path], None]) -> bool:
+    with tempfile.TemporaryDirectory() as name:
+        again = Path(name) / path.name
+        again.write_bytes(path.read_bytes() if path.is_file() else b"")
+        write(again)
+        return path.is_file() and again.read_bytes() == path.read_bytes()
 
 
 if __name__ == "__main__":
