@@ -65,6 +65,6 @@ $(VENV)/.dev: $(VENV)/.base
 	@$(BIN)/python -m pip install -q -e ".[avro,web]" --group dev
 	@touch $@
 
-$(VENV)/.weights: $(VENV)/.base stream/weights.py
+$(VENV)/.weights: $(VENV)/.base stream/weights/registry.py
 	@$(BIN)/ebmc models pull
 	@touch $@
