@@ -158,6 +158,16 @@ def test_who_has_no_health_check_of_an_image_of_ours_has_one_here() -> None:
             assert how["condition"] == ("service_completed_successfully" if ends else "service_healthy"), name
 
 
+def test_the_second_camera_of_the_page_is_one_that_the_program_takes() -> None:
+    page = (DEPLOY.parent / "docs" / "compose.md").read_text()
+    example = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)[0])
+    given = parse(example["services"]["cam-2"]["command"])
+    usual = parse(SERVICES["ingest"]["command"])
+    assert (given["brokers"], given["topic"], given["metrics"]) == (usual["brokers"], usual["topic"], usual["metrics"])
+    assert given["stream"] != usual["stream"]
+    assert SERVICES["ingest"]["networks"]["default"]["aliases"] == ["ingest"]  # by which Prometheus finds it
+
+
 def test_kafka_advertises_what_others_call_it_by() -> None:
     told = SERVICES["kafka"]["environment"]
     listeners = dict(each.split("://") for each in told["KAFKA_ADVERTISED_LISTENERS"].split(","))
