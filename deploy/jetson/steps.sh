@@ -70,13 +70,18 @@ make_user() {
   done
 }
 
-# the system's packages are seen, for its TensorRT
+# where TensorRT is to be used, the system's packages are seen: its module is one of them
 make_environment() {
+  local sees=()
+  [ "$with_tensorrt" = no ] || sees=(--system-site-packages)
   if [ -x "$venv/bin/python" ]; then
-    [ "$(identity "$venv/bin/python")" != "$(identity "$python")" ] || return 0
-    run rm -rf "$venv" "$root$prefix/installed" # made by another Python, which may be gone
+    if [ "$(identity "$venv/bin/python")" = "$(identity "$python")" ] &&
+      { [ "$with_tensorrt" = no ] || grep -qs '^include-system-site-packages = true' "$venv/pyvenv.cfg"; }; then
+      return 0
+    fi
+    run rm -rf "$venv" "$root$prefix/installed" # made by another Python, or without the system's packages
   fi
-  run "$python" -m venv --system-site-packages "$venv"
+  run "$python" -m venv "${sees[@]}" "$venv"
 }
 
 identity() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2], sys.base_prefix)' 2>/dev/null || true; }

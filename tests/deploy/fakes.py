@@ -44,7 +44,9 @@ case "$*" in
   *cuda.is_available*) [ -n "$FAKE_GPU" ] || grep -q -- --index-url "$FAKE_LOG" ;;
   *'version("torch")'*) echo 2.11.0 ;;
   "-m venv "*)
-    mkdir -p "${*: -1}/bin" && cp "$0" "${*: -1}/bin/python" && cp "${0%/*}/ebmc" "${*: -1}/bin/ebmc" ;;
+    mkdir -p "${*: -1}/bin" && cp "$0" "${*: -1}/bin/python" && cp "${0%/*}/ebmc" "${*: -1}/bin/ebmc"
+    case "$*" in *--system-site-packages*) seen=true ;; *) seen=false ;; esac
+    echo "include-system-site-packages = $seen" > "${*: -1}/pyvenv.cfg" ;;
   "-m pip "*) [ "$FAKE_FAILS" != pip ] ;;
 esac""",
 }

@@ -130,6 +130,15 @@ def test_another_python_makes_another_environment(orin: Host) -> None:
     assert any("-m venv" in line for line in called) and any("-m pip" in line for line in called)
 
 
+def test_an_environment_that_does_not_see_tensorrt_is_made_again_when_it_should(orin: Host) -> None:
+    assert orin.install("--engine", "onnx").returncode == 0
+    assert not any("--system-site-packages" in line for line in orin.called())
+    assert orin.install().returncode == 0
+    assert any("--system-site-packages" in line for line in orin.called())
+    assert orin.install("--engine", "onnx").returncode == 0
+    assert not any("-m venv" in line for line in orin.called()), "to see more than is needed is no reason"
+
+
 def test_power_is_set_when_asked_for(tmp_path: Path) -> None:
     slow = Host(jetson(tmp_path / "root", 39, "2.0", mode=0, locked=False), tmp_path / "bin")
     told = slow.install("--check").stdout

@@ -137,6 +137,26 @@ def test_a_real_run_is_ready_lives_and_stops(tmp_path: Path, landmarker: Path) -
     assert "STATUS=waiting: models (loading)" in lines and "STATUS=running" in lines
 
 
+def test_an_ingest_is_ready_when_its_source_is_there(tmp_path: Path) -> None:
+    pytest.importorskip("aiokafka", reason="the extra kafka is not installed")
+    pytest.importorskip("confluent_kafka", reason="its mock brokers are not installed")
+    from tests.kafka.mock_cluster import mock_cluster
+
+    with mock_cluster() as cluster, listening_manager(str(tmp_path / "notify"), watchdog=1.0) as manager:
+        command = [*EBMC, "ingest", "clip", "--realtime", "--brokers", cluster.bootstrap, "--topic", "media"]
+        environment = own_environment(manager) | {"EBMC_KAFKA_IDEMPOTENT": "false"}
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+            try:
+                manager.wait_for("READY=1")
+                manager.wait_for("WATCHDOG=1", manager.count("WATCHDOG=1") + 3)
+                process.send_signal(signal.SIGTERM)
+                manager.wait_for("STOPPING=1")
+                _, told = process.communicate(timeout=100)
+            finally:
+                process.kill()
+    assert process.returncode == 130, told
+
+
 def test_a_source_that_is_not_there_yet_is_waited_for_and_the_start_lasts(tmp_path: Path, landmarker: Path) -> None:
     command = [*EBMC, "run", f"rtsp://127.0.0.1:{free_port()}/live", "--asr", "none", "--engine", "onnx"]
     with listening_manager(str(tmp_path / "notify"), watchdog=1.0) as manager:
