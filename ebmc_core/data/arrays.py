@@ -6,7 +6,6 @@ dialogue, never on both sides of a split); `split` str (`train`, `validation`, `
 it was degraded); `source` str (the data set).
 """
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -15,10 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ebmc_core.data.columns import ANY, REAL, WHOLE, WORD, read_columns
 from ebmc_core.errors import DataError
 from ebmc_core.modality import MODALITIES, SENTIMENTS, Modality
 
 SPLITS = ("train", "validation", "test")
+WORDS = dict.fromkeys(("item", "group", "split", "condition", "source"), (WORD, 1))
+KINDS = {"values": (ANY, None), "quality": (REAL, 1), "label": (WHOLE, 1), **WORDS}
 CLEAN = "clean"
 
 
@@ -54,11 +56,10 @@ def load_arrays(folder: Path) -> dict[Modality, FeatureArrays]:
 def read_arrays(path: Path) -> FeatureArrays:
     """Read and check the arrays of one modality; `DataError` as in `load_arrays`."""
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            columns: dict[str, Any] = {field.name: stored[field.name] for field in fields(FeatureArrays)}
+        columns = read_columns(path, KINDS)
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing: make it with `ebmc data prepare`") from error
-    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except ValueError as error:
         raise DataError(f"{path} holds no feature arrays: {error}") from error
     _check(columns, path)
     columns["values"] = columns["values"].astype(np.float32)

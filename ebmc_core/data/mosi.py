@@ -13,7 +13,6 @@ model trained on such vectors trusts them far too much, unless they are `soften`
 covariance until they tell as little as the published test figures say they do.
 """
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,11 +23,13 @@ from numpy.typing import NDArray
 
 from ebmc_core.batch import FeatureBatch, Float
 from ebmc_core.data.arrays import SPLITS
+from ebmc_core.data.columns import ANY, WHOLE, WORD, read_columns
 from ebmc_core.data.disturb import Disturbance, Disturber
 from ebmc_core.data.sequences import Ints, LabelledBatch, ordered_subsets
 from ebmc_core.errors import DataError
 from ebmc_core.modality import MODALITIES, SENTIMENTS, Modality, Sentiment
 
+KINDS = {"label": (WHOLE, 1), "name": (WORD, 1), "split": (WORD, 1)}
 TEXTS = ("released", "minilm", "sentence")
 """Text features to choose from: the release's text-CNN vectors, MiniLM vectors of the transcripts, or those of the
 stream's own encoder, MiniLM with blocks tuned on sentiment, each by a network that did not learn from its label."""
@@ -56,13 +57,10 @@ def read_mosi(path: Path, text: str = "released") -> MosiArrays:
     if text not in TEXTS:
         raise DataError(f"there are no text features called {text!r}: choose {' or '.join(TEXTS)}")
     try:
-        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
-            columns: dict[str, Any] = {
-                name: stored[name] for name in (text, "audio", "video", "label", "name", "split")
-            }
+        columns = read_columns(path, {name: (ANY, 2) for name in (text, "audio", "video")} | KINDS)
     except FileNotFoundError as error:
         raise DataError(f"{path} is missing: make it with `ebmc data prepare --only mosi`") from error
-    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+    except ValueError as error:
         mend = "; `sentence` needs `ebmc data prepare --only mosi --reviews FILE`" if text == "sentence" else ""
         raise DataError(f"{path} holds no utterances of MOSI with {text} text: {error}{mend}") from error
     sources = {Modality.TEXT: text, Modality.AUDIO: "audio", Modality.VIDEO: "video"}

@@ -5,19 +5,28 @@ Keys: `states` float16 `[tokens, 384]`, all lines one after the other, as they l
 of `EMOTIONS` or `NO_EMOTION`; `label`, `item`, `group`, `split`, `condition`, `source` as in `ebmc_core.data.arrays`.
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ebmc_core.data.arrays import WORDS
+from ebmc_core.data.columns import REAL, WHOLE, read_columns
 from ebmc_core.errors import DataError
 
 EMOTIONS = ("neutral", "joy", "surprise", "anger", "sadness", "disgust", "fear")
 NO_EMOTION = -1
+KINDS = {
+    "states": (REAL, 2),
+    "starts": (WHOLE, 1),
+    "frozen": (WHOLE, 0),
+    "label": (WHOLE, 1),
+    "emotion": (WHOLE, 1),
+    **WORDS,
+}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,9 +63,8 @@ class Sentences:
 def read_sentences(path: Path) -> Sentences:
     """Read and check `sentences.npz`. Raises `DataError` when it is missing or damaged."""
     try:
-        with np.load(path) as stored:
-            columns = {field.name: stored[field.name] for field in fields(Sentences)}
-    except (OSError, KeyError, ValueError, EOFError, BadZipFile) as error:
+        columns = read_columns(path, KINDS)
+    except (OSError, ValueError) as error:
         raise DataError(f"{path} is missing or damaged: remove it and train again, which makes it") from error
     columns["frozen"] = int(columns["frozen"])
     found = Sentences(**columns)

@@ -1,0 +1,231 @@
+"""Containers with faults, through FFmpeg as files and chunks are read, and the arrays that training reads."""
+
+import dataclasses
+import io
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ebmc_core.data.arrays import read_arrays
+from ebmc_core.data.mosi import read_mosi
+from ebmc_core.data.sentences import read_sentences
+from ebmc_core.errors import DataError
+from ebmc_core.modality import Modality
+from stream.chunks.chunk import Chunk, ChunkError
+from stream.chunks.cutting import Cutter
+from stream.chunks.reading import HELD, ChunkReader
+from stream.errors import SourceError
+from stream.records import AudioFrame, Frame, VideoFrame
+from stream.sources.file import open_media
+from stream.sources.recording import Recording
+from tests.fuzz.hostile import mutated
+from tests.fuzz.profile import fuzzed, taken
+
+KINDS = frozenset({Modality.AUDIO, Modality.VIDEO})
+FORMATS = {
+    "mp4": ("mpeg4", "aac"),
+    "matroska": ("mjpeg", "pcm_s16le"),
+    "mpegts": ("mpeg2video", "mp2"),
+    "wav": ("", "pcm_s16le"),
+}
+MOST = 4_000  # frames; the whole ones have twenty
+
+
+def container(name: str) -> bytes:
+    """Half a second of noise and of grey pictures."""
+    out, dice = io.BytesIO(), np.random.default_rng(5)
+    picture, voice = FORMATS[name]
+    with av.open(out, "w", format=name) as target:
+        sound = target.add_stream(voice, rate=16_000, layout="mono")
+        video: Any = target.add_stream(picture, rate=25) if picture else None
+        if video:
+            video.width, video.height = 64, 48
+            video.pix_fmt = "yuvj420p" if picture == "mjpeg" else "yuv420p"
+            for number in range(12):
+                image = np.full((48, 64, 3), number * 9, np.uint8)
+                frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+                frame.pts, frame.time_base = number, Fraction(1, 25)
+                target.mux(video.encode(frame))
+            target.mux(video.encode(None))
+        format = "fltp" if voice == "aac" else "s16"
+        for number in range(8):
+            noise = dice.integers(-9_000, 9_000, (1, 1_000)).astype(np.int16)
+            samples = noise.astype(np.float32) / 32_768 if format == "fltp" else noise
+            heard = av.AudioFrame.from_ndarray(samples, format=format, layout="mono")
+            heard.sample_rate, heard.pts, heard.time_base = 16_000, number * 1_000, Fraction(1, 16_000)
+            target.mux(sound.encode(heard))
+        target.mux(sound.encode(None))
+    return out.getvalue()
+
+
+WHOLE = {name: container(name) for name in FORMATS}
+
+
+def frames_of(path: Path) -> list[Frame]:
+    recording = Recording(str(path), open_media(path), 30.0)
+    found: list[Frame] = []
+    try:
+        for frame in recording.frames():
+            found.append(frame)
+            assert len(found) < MOST
+    finally:
+        recording.close()
+    return found
+
+
+def check(found: list[Frame]) -> None:
+    """Event times are times, and rise per kind."""
+    for kind in (AudioFrame, VideoFrame):
+        times = [frame.pts for frame in found if isinstance(frame, kind)]
+        assert np.isfinite(times).all() and times == sorted(times)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_whole_ones_are_read(name: str, tmp_path: Path) -> None:
+    (tmp_path / "media").write_bytes(WHOLE[name])
+    assert len(frames_of(tmp_path / "media")) >= 5
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@fuzzed(60)
+@given(data=st.data())
+def test_a_damaged_file_gives_frames_or_is_refused(name: str, tmp_path: Path, data: st.DataObject) -> None:
+    (tmp_path / "media").write_bytes(data.draw(mutated(WHOLE[name], 8)))
+    check(taken(lambda: frames_of(tmp_path / "media"), SourceError, own=True) or [])
+
+
+@pytest.mark.parametrize("name", FORMATS)
+@fuzzed(40)
+@given(data=st.data())
+def test_a_damaged_chunk_gives_frames_or_is_refused(name: str, data: st.DataObject) -> None:
+    chunk = Chunk("cam-1", "run", 0, KINDS, 0.0, 1.0, data.draw(mutated(WHOLE[name], 8)))
+    reader = ChunkReader(30.0)
+    found = taken(lambda: [*reader.frames(chunk), *reader.rest()], ChunkError) or []
+    check(found)
+    assert sum(frame.image.nbytes for frame in found if isinstance(frame, VideoFrame)) <= HELD
+
+
+@fuzzed(25)
+@given(st.data())
+def test_one_damaged_chunk_costs_no_other(data: st.DataObject) -> None:
+    sound = [AudioFrame(number * 0.1, np.full(1_600, 0.1, np.float32)) for number in range(40)]
+    cutter = Cutter("cam-1", "run", frozenset({Modality.AUDIO}), 1.0, 5.0)
+    chunks = [*(chunk for frame in sound for chunk in cutter.push(frame)), *cutter.finish()]
+    reader = ChunkReader(10.0)
+    found: list[Frame] = []
+    for chunk in chunks:
+        media = data.draw(mutated(chunk.media)) if chunk.sequence == 1 else chunk.media
+        found += (
+            taken(lambda chunk=chunk, media=media: reader.frames(dataclasses.replace(chunk, media=media)), ChunkError)
+            or []
+        )
+    found += reader.rest()
+    check(found)
+    assert sum(len(frame.samples) for frame in found if isinstance(frame, AudioFrame) and frame.pts >= 2.0) > 28_000
+
+
+ROWS = 12
+LABELLED = {
+    "quality": np.ones(ROWS, np.float32),
+    "label": np.arange(ROWS, dtype=np.int8) % 3,
+    "item": np.array([f"i{number}" for number in range(ROWS)]),
+    "group": np.array(["a"] * 3 + ["b"] * 3 + ["c"] * 6),
+    "split": np.array(["train"] * 3 + ["validation"] * 3 + ["test"] * 6),
+    "condition": np.array(["clean"] * ROWS),
+    "source": np.array(["x"] * ROWS),
+}
+ARRAYS = {"values": np.zeros((ROWS, 4), np.float16), **LABELLED}
+MOSI = {
+    **{name: np.zeros((ROWS, 4), np.float32) for name in ("released", "audio", "video")},
+    "label": np.arange(ROWS, dtype=np.int8) % 2,
+    "name": LABELLED["group"],
+    "split": LABELLED["split"],
+}
+SENTENCES = {
+    **{name: LABELLED[name] for name in LABELLED if name != "quality"},
+    "states": np.zeros((ROWS * 2, 384), np.float16),
+    "starts": np.arange(ROWS + 1) * 2,
+    "frozen": np.array(4),
+    "emotion": np.zeros(ROWS, np.int8),
+}
+READERS = {"arrays": (read_arrays, ARRAYS), "mosi": (read_mosi, MOSI), "sentences": (read_sentences, SENTENCES)}
+ODD = (
+    *(
+        np.array(3),
+        np.zeros(0),
+        np.zeros((2, 2, 2)),
+        np.array(["x"] * ROWS),
+        np.full(ROWS, np.nan),
+        np.full(ROWS, np.inf),
+    ),
+    *(
+        np.zeros(ROWS, complex),
+        np.zeros(ROWS, "datetime64[s]"),
+        np.zeros((ROWS, 0), np.float32),
+        np.zeros(ROWS, [("a", "i4")]),
+    ),
+    *(
+        np.full(ROWS, 2**63 - 1),
+        np.full(ROWS, -1),
+        np.ones(ROWS, bool),
+        np.array([b"x"] * ROWS),
+        np.full((ROWS, 4), np.nan),
+    ),
+    *(np.zeros(ROWS + 1, np.int64), np.array(["\0\n"] * ROWS), np.array(["x" * 900] * ROWS)),
+)
+
+
+def packed(columns: dict[str, Any], compressed: bool = True) -> bytes:
+    out = io.BytesIO()
+    (np.savez_compressed if compressed else np.savez)(out, **columns)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_whole_arrays_are_read(name: str, tmp_path: Path) -> None:
+    read, columns = READERS[name]
+    (tmp_path / "a.npz").write_bytes(packed(columns))
+    assert len(read(tmp_path / "a.npz").label) == ROWS
+
+
+@pytest.mark.parametrize("name", READERS)
+@fuzzed(60)
+@given(data=st.data())
+def test_columns_of_another_kind_are_refused(name: str, tmp_path: Path, data: st.DataObject) -> None:
+    read, columns = READERS[name]
+    odd = {
+        column: data.draw(st.sampled_from(ODD))
+        for column in data.draw(st.sets(st.sampled_from(sorted(columns)), max_size=3))
+    }
+    (tmp_path / "a.npz").write_bytes(packed(columns | odd, compressed=False))
+    taken(lambda: read(tmp_path / "a.npz"), DataError)
+
+
+@pytest.mark.parametrize("name", READERS)
+@fuzzed(60)
+@given(data=st.data())
+def test_damaged_arrays_are_refused(name: str, tmp_path: Path, data: st.DataObject) -> None:
+    read, columns = READERS[name]
+    (tmp_path / "a.npz").write_bytes(data.draw(mutated(packed(columns, data.draw(st.booleans())))))
+    taken(lambda: read(tmp_path / "a.npz"), DataError)
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_pickle_among_the_arrays_is_not_run(name: str, tmp_path: Path) -> None:
+    class Bomb:
+        def __reduce__(self) -> Any:
+            return (tmp_path / "run").write_text, ("it ran",)
+
+    read, columns = READERS[name]
+    out = io.BytesIO()
+    np.savez(out, allow_pickle=True, **(columns | {"label": np.array([Bomb()] * ROWS, object)}))
+    (tmp_path / "a.npz").write_bytes(out.getvalue())
+    with pytest.raises(DataError):
+        read(tmp_path / "a.npz")
+    assert not (tmp_path / "run").exists()
