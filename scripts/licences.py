@@ -79,7 +79,7 @@ not see what is inside wheels.
 
 
 def described(package: str, version: str, lock: Lock | None) -> Message:
-    """A package's metadata: from here if that version is installed, else from its wheel. Raises `CalledProcessError`."""
+    """A package's metadata: from here if that version is installed, else from its wheel. Raises what pip does."""
     try:
         found = metadata.distribution(package)
         if found.version == version:

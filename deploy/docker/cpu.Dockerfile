@@ -31,7 +31,7 @@ FROM ${BASE} AS system
 # hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates libegl1 libgles2 python3 \
- && rm -rf /var/lib/apt/lists/*
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/*
 
 FROM system AS installed
 # hadolint ignore=DL3008

@@ -33,7 +33,7 @@ FROM ${BASE} AS system
 # hadolint ignore=DL3008
 RUN apt-get update \
  && apt-get install -y --no-install-recommends ca-certificates libegl1 libgles2 \
- && rm -rf /var/lib/apt/lists/* \
+ && rm -rf /var/lib/apt/lists/* /var/cache/apt/* \
  && python3 -c 'import sys, tensorrt; assert sys.version_info[:2] == (3, 12), "the lock is for Python 3.12"'
 # the base may hold packages to its own versions; the lock says which are taken here
 ENV PIP_CONSTRAINT=""

@@ -57,10 +57,13 @@ def test_the_environment_is_one_that_the_program_knows(image: str) -> None:
     assert environment["PYTHONUNBUFFERED"] == "1"
 
 
-@pytest.mark.parametrize("image", IMAGES)
-def test_commands_of_the_program_are_ones_that_it_takes(image: str) -> None:
-    text = (DOCKER / f"{image}.Dockerfile").read_text("utf-8")
-    lines = re.findall(r"(?m)(?:stream\.cli|docker run .*ebmc-stream:\S+) (.+)$", text)
+@pytest.mark.parametrize(
+    "path",
+    [*(DOCKER / f"{image}.Dockerfile" for image in IMAGES), ROOT / "docs" / "images.md"],
+    ids=lambda path: path.name,
+)
+def test_commands_of_the_program_are_ones_that_it_takes(path: Path) -> None:
+    lines = re.findall(r"(?m)(?:stream\.cli|docker run .*?ebmc-stream:[\w-]+) ([^#\n]+)", path.read_text("utf-8"))
     assert lines
     for line in lines:
         parse(line.split())
