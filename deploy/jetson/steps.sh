@@ -30,7 +30,7 @@ run_unasked() {
 # the same as the user of the service, with the folders that the service has
 run_as_user() {
   run runuser -u "$user" -- env --chdir="$root/var/lib/ebmc" XDG_CACHE_HOME="$root/var/cache" XDG_STATE_HOME="$root/var/lib" \
-    HOME="$root/var/lib/ebmc" "$@"
+    HOME="$root/var/lib/ebmc" MPLCONFIGDIR="$root/var/cache/ebmc/matplotlib" "$@"
 }
 
 booted() { [ -d "$root/run/systemd/system" ]; }
@@ -174,7 +174,7 @@ write_unit() {
   put "$root$prefix/ebmc" 0755 "#!/bin/sh
 # ebmc as its service runs it: as the same user, with the same folders. Use it with sudo.
 exec runuser -u $user -- env --chdir=/var/lib/ebmc XDG_CACHE_HOME=/var/cache XDG_STATE_HOME=/var/lib HOME=/var/lib/ebmc \\
-  $prefix/venv/bin/ebmc \"\$@\""
+  MPLCONFIGDIR=/var/cache/ebmc/matplotlib $prefix/venv/bin/ebmc \"\$@\""
   put "$units/ebmc@.service" 0644 "$(sed "s|/opt/ebmc/|$prefix/|" "$unit")"
   if [ -n "$(l4t)" ]; then put "$units/ebmc@.service.d/jetson.conf" 0644 "$(cat "$here/../systemd/jetson.conf")"; fi
 }

@@ -121,3 +121,12 @@ class Host:
 def announced(done: subprocess.CompletedProcess[str]) -> list[str]:
     """The commands that it said it runs."""
     return [line for line in done.stdout.splitlines() if line.startswith("+ ")]
+
+
+def refuses(host: Host, *options: str, says: str) -> None:
+    """Exit code 2, the reason in one line, nothing changed, nothing called."""
+    before = host.files()
+    done = host.install(*options)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert says in done.stdout + done.stderr
+    assert host.files() == before and host.called() == []
