@@ -43,11 +43,8 @@ class EbmcConfig:
         if set(self.widths) != set(MODALITIES):
             raise ValueError(f"widths must name {[str(m) for m in MODALITIES]}, not {sorted(self.widths)}")
         sizes = (*self.widths.values(), self.width, self.part, self.depth, self.heads, self.ratio, self.context)
-        whole = all(isinstance(size, int) for size in sizes)
-        if not whole or min(sizes) < 1 or self.heads < 1 or self.width % self.heads:
+        if min(*sizes, self.heads) < 1 or self.width % self.heads:
             raise ValueError("all sizes must be positive, and the width a multiple of the heads")
-        if not (isinstance(self.causal, bool) and isinstance(self.complement, bool)):
-            raise ValueError("causal and complement must be true or false")
         if not (0 <= self.dropout < 1 and 0 <= self.input_dropout < 1):
             raise ValueError("dropout must be in [0, 1)")
         if self.experts not in ("soft", "own") or self.fusion not in ("trust", "uniform"):
@@ -64,7 +61,15 @@ class EbmcConfig:
             known: dict[str, Any] = dict(given)
             if strange := sorted(set(known) - {field.name for field in fields(cls)}):
                 raise ValueError(f"there are no fields {str(strange)[:100]}")
+            for name, default in asdict(cls(dict.fromkeys(MODALITIES, 1))).items():
+                if name in known and name != "widths" and not _like(known[name], default):
+                    raise ValueError(f"{name} must be like {default!r}")
             known["widths"] = {Modality(name): int(width) for name, width in known["widths"].items()}
             return cls(**known)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise CheckpointError(f"not the configuration of an EBMC model: {str(error)[:200]}") from error
+
+
+def _like(value: object, default: object) -> bool:
+    """Whether a value is of the kind of another; a whole number will do for one that need not be."""
+    return type(value) is type(default) or (isinstance(default, float) and type(value) is int)

@@ -21,7 +21,7 @@ LARGEST = 16 * 1024 * 1024  # bytes of an answer
 class _NoFurther(urllib.request.HTTPRedirectHandler):
     """The password is for the registry that was named, and for nobody that it points to."""
 
-    def redirect_request(self, *_: object) -> None:
+    def redirect_request(self, *_: Any, **__: Any) -> None:
         """To nowhere: the answer is then what it says, a redirection."""
 
 
