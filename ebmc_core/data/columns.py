@@ -4,6 +4,7 @@ import zipfile
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 DAMAGED = (
     *(ValueError, KeyError, OSError, EOFError, zipfile.BadZipFile, zlib.error),
     *(NotImplementedError, RuntimeError, TypeError, OverflowError, MemoryError, AttributeError),
+    *(SyntaxError, TokenError),  # it parses a header as Python would
 )
 WORD, WHOLE, REAL, ANY = "U", "iu", "f", "fiu"
 

@@ -12,7 +12,7 @@ from av.video.frame import VideoFrame as DecodedVideo
 from ebmc_core.modality import Modality
 from stream.chunks.chunk import Chunk, ChunkError
 from stream.records import AudioFrame, Frame, VideoFrame
-from stream.sources.converting import PictureConverter, SoundConverter
+from stream.sources.converting import RATES, PictureConverter, SoundConverter
 from stream.sources.decoding import picture_stream, reason
 from stream.sources.recording import CHUNK
 
@@ -78,6 +78,8 @@ class ChunkReader:
                     if frame.width * frame.height > PIXELS:
                         raise ChunkError("size", f"its pictures are too large ({frame.width}x{frame.height})")
                 elif isinstance(frame, DecodedAudio):
+                    if not RATES[0] <= frame.sample_rate <= RATES[1]:
+                        raise ChunkError("size", f"its sound has {frame.sample_rate} samples a second")
                     budget[Modality.AUDIO] -= frame.samples
                 if min(budget.values()) < 0:
                     raise ChunkError("size", f"it holds far more than its {chunk.end - chunk.start:.1f} s")

@@ -6,11 +6,13 @@ from typing import cast
 import numpy as np
 from av.audio.frame import AudioFrame as DecodedAudio
 from av.audio.resampler import AudioResampler
+from av.error import FFmpegError
 from av.video.frame import VideoFrame as DecodedVideo
 from numpy.typing import NDArray
 
 from stream.records import AUDIO_RATE, AudioFrame, VideoFrame
 
+RATES = (1_000, 768_000)  # Hz; sound of one sample a second would become sixteen thousand times as many
 JUMP = 0.1  # seconds; a larger step between audio timestamps is a gap, a smaller one is rounding
 LIVE_JUMP = 0.04  # seconds; the same for live sound, which a lost packet must not keep apart from its pictures
 STEADY = 0.002  # seconds; sound is stretched when its clock and the event clock differ by more
@@ -41,23 +43,33 @@ class SoundConverter:
         self._start(event)
         frame.pts = None  # one resampler serves all of the sound; gaps are handled here
         try:
-            parts = self._resampler.resample(frame)
+            parts = self._resampled(frame)
         except ValueError:  # the rate or the channels change on the way
             yield from self.flush()
             self._start(event)
-            parts = self._resampler.resample(frame)
-        self._pending += [part.to_ndarray()[0] for part in parts]
+            parts = self._resampled(frame)
+        self._pending += parts
         yield from self._whole_chunks()
 
     def flush(self) -> Iterator[AudioFrame]:
         """What is left, at the end or before a gap."""
         if self._begin is not None:
-            tail = [part.to_ndarray()[0] for part in self._resampler.resample(None)]
+            tail = self._resampled(None)
             self._resampler = AudioResampler(format="flt", layout="mono", rate=AUDIO_RATE)
             samples = np.concatenate([*self._pending, *tail, np.empty(0, np.float32)]).astype(np.float32)
             if len(samples):
                 yield self._frame(self._begin, samples)
         self._pending, self._begin, self._given, self._late = [], None, 0, 0.0
+
+    def _resampled(self, frame: DecodedAudio | None) -> list[NDArray[np.float32]]:
+        """The samples that a frame, or the end, completes. None from a frame of a rate that cannot be: it is damage,
+        and a resampler that met it would fail for all that comes after.
+        """
+        try:
+            return [part.to_ndarray()[0] for part in self._resampler.resample(frame)]
+        except FFmpegError:
+            self._resampler = AudioResampler(format="flt", layout="mono", rate=AUDIO_RATE)
+            return []
 
     def _start(self, event: float) -> None:
         if self._begin is None:

@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 from ebmc_core.modality import Modality
 from stream.errors import SourceError
 from stream.records import AudioFrame, Frame
-from stream.sources.converting import PictureConverter, SoundConverter
+from stream.sources.converting import RATES, PictureConverter, SoundConverter
 from stream.timeline import Timeline
 
 TEXT_ART = {"tty"}  # FFmpeg opens any .txt as an ANSI animation
@@ -96,6 +96,9 @@ class Decoder:
         for frame in decoded:
             pts = None if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)
             if isinstance(frame, DecodedAudio):
+                if not RATES[0] <= frame.sample_rate <= RATES[1]:
+                    self.damaged += 1
+                    continue
                 duration = frame.samples / frame.sample_rate
                 event = self._timeline.place(Modality.AUDIO, pts, duration, arrival())
                 if event is not None:

@@ -13,13 +13,12 @@ from ebmc_core.modality import Modality
 from stream.errors import SourceError
 from stream.records import AUDIO_RATE, Frame, VideoFrame
 from stream.sources.buffer import LiveBuffer
-from stream.sources.converting import SoundConverter
+from stream.sources.converting import RATES, SoundConverter
 from stream.sources.source import Condition, Media
 from stream.timeline import LiveTimeline
 
 CHUNK = AUDIO_RATE * 32 // 1000  # samples handed on at once: 32 ms
 TICK = 0.5  # seconds; how long a look for frames waits at most
-RATES = (1_000, 768_000)  # Hz
 
 
 class FeedSource:

@@ -65,6 +65,8 @@ def _change(draw: st.DrawFn, document: Any) -> Any:
 
 
 def _places(document: Any) -> Any:
+    if not isinstance(document, dict | list):
+        return
     pairs = document.items() if isinstance(document, dict) else enumerate(document)
     for key, value in list(pairs):
         yield document, key

@@ -22,6 +22,7 @@ from stream.chunks.cutting import Cutter
 from stream.chunks.reading import HELD, ChunkReader
 from stream.errors import SourceError
 from stream.records import AudioFrame, Frame, VideoFrame
+from stream.sources.converting import SoundConverter
 from stream.sources.file import open_media
 from stream.sources.recording import Recording
 from tests.fuzz.hostile import mutated
@@ -128,6 +129,37 @@ def test_one_damaged_chunk_costs_no_other(data: st.DataObject) -> None:
     found += reader.rest()
     check(found)
     assert sum(len(frame.samples) for frame in found if isinstance(frame, AudioFrame) and frame.pts >= 2.0) > 28_000
+
+
+def sound_at(rate: int, samples: int = 16_000) -> bytes:
+    """A NUT file whose one packet of sound claims this rate."""
+    out = io.BytesIO()
+    with av.open(out, "w", format="nut") as target:
+        stream = target.add_stream("pcm_s16le", rate=rate, layout="mono")
+        frame = av.AudioFrame.from_ndarray(np.ones((1, samples), np.int16), format="s16", layout="mono")
+        frame.sample_rate, frame.pts, frame.time_base = rate, 0, Fraction(1, rate)
+        target.mux(stream.encode(frame))
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("rate", [1, 100, 999, 768_001, 1_000_000_007, 2**31 - 1])
+def test_sound_of_one_sample_a_second_is_not_made_sixteen_thousand(rate: int, tmp_path: Path) -> None:
+    """Sixteen thousand samples would need a gigabyte."""
+    chunk = Chunk("cam-1", "run", 0, frozenset({Modality.AUDIO}), 0.0, 1.0, sound_at(rate))
+    with pytest.raises(ChunkError, match=r"samples a second|cannot be read"):
+        ChunkReader(10.0).frames(chunk)
+    (tmp_path / "media.nut").write_bytes(chunk.media)
+    assert not taken(lambda: frames_of(tmp_path / "media.nut"), SourceError, own=True)
+
+
+@pytest.mark.parametrize("rate", [2**31 - 1, 1_000_000_007])
+def test_sound_that_cannot_be_resampled_costs_no_sound_after_it(rate: int) -> None:
+    converter = SoundConverter(160, steered=False)
+    for at, each in enumerate((16_000, rate, 16_000, 16_000)):
+        frame = av.AudioFrame.from_ndarray(np.ones((1, 1_600), np.int16), format="s16", layout="mono")
+        frame.sample_rate = each
+        found = list(converter.push(at * 0.1, frame))
+    assert sum(len(piece.samples) for piece in [*found, *converter.flush()]) >= 1_600
 
 
 ROWS = 12
