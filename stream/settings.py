@@ -116,9 +116,9 @@ def load_settings(**flags: object) -> Settings:
 
 
 def _secret(*where: object) -> bool:
-    """Whether a setting of Kafka or of the server holds a secret; one that is not known might."""
+    """Whether a setting holds a secret; one that is not known, or is in a group that is not known, might."""
     if where[0] not in GROUPS:
-        return False
+        return where[0] not in Settings.model_fields
     field = GROUPS[str(where[0])].model_fields.get(str(where[-1]))
     return field is None or "SecretStr" in str(field.annotation)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import av
 
 from stream.errors import SourceError
+from stream.printable import printable
 from stream.settings import Settings
 from stream.sources.connection import Input
 from stream.sources.live import LiveSource
@@ -106,5 +107,5 @@ def from_uri(uri: str, settings: Settings) -> LiveSource:
         raise SourceError(f"{uri!r}: one stream has one camera and one microphone at most; {SYNTAX}")
     for each in inputs:
         each.check()
-    name = "+".join(part.replace(":", "-").replace("/", "-") for part in parts)
+    name = printable("+".join(part.replace(":", "-").replace("/", "-") for part in parts))
     return LiveSource(name, inputs, settings)

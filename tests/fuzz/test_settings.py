@@ -79,6 +79,16 @@ def quietly(content: bytes) -> None:
         raise
 
 
+@pytest.mark.parametrize(
+    "content", ['[kafak]\npassword = "hunter2-hunter2"', 'passwort = "hunter2-hunter2"', "[server]\nx = 1"]
+)
+def test_a_secret_under_a_wrong_name_is_not_repeated(tmp_path: Path, content: str) -> None:
+    (tmp_path / "ebmc.toml").write_text(content)
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(SettingsError, match="Extra inputs"):
+        patch.chdir(tmp_path)
+        quietly(content.encode())
+
+
 @fuzzed(60)
 @given(st.binary(max_size=60) | st.just(b"x" * 100_000))
 def test_a_file_with_a_secret(tmp_path: Path, content: bytes) -> None:
