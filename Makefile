@@ -6,7 +6,7 @@ GL_LIBRARIES := libGL.so.1 libEGL.so.1 libGLESv2.so.2 libgthread-2.0.so.0
 GL_PACKAGES := libgl1 libegl1 libgles2 libglib2.0-0
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format audit clip system tools
+.PHONY: help demo test lint format audit fuzz clip system tools
 
 help: ## what there is
 	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -29,6 +29,9 @@ format: $(VENV)/.dev ## put the code in its usual form
 
 audit: $(VENV)/.dev ## what is known of the versions that the images install
 	$(BIN)/python -m scripts.audit
+
+fuzz: $(VENV)/.dev $(VENV)/.weights ## every parser of outside bytes, with new inputs each time, for longer
+	HYPOTHESIS_PROFILE=long $(BIN)/python -m pytest tests/fuzz --timeout 0
 
 clip: $(VENV)/.base ## compose the bundled clip again (needs npm)
 	$(BIN)/python scripts/compose_clip.py
