@@ -46,7 +46,9 @@ def test_a_hole_of_thirty_years_is_not_filled_with_windows() -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(pipeline())
             for offset, chunk in enumerate(chunks):
-                await lane.take(SimpleNamespace(offset=offset, key=b"cam-1", value=chunk.media, headers=chunk.headers))
+                place = SimpleNamespace(partition=0, offset=offset, timestamp=0)
+                record = SimpleNamespace(**vars(place), key=b"cam-1", value=chunk.media, headers=chunk.headers)
+                await lane.take(record)
             sources.close()
         assert not refused and not failed
         return begun, counts

@@ -1,6 +1,7 @@
 """`ebmc doctor` over machines made of files: a Jetson, a PC, a container; and what it must not tell."""
 
 import json
+import os
 import socket
 from pathlib import Path
 
@@ -133,6 +134,8 @@ def test_a_broker_that_is_not_there_is_told_without_its_name() -> None:
 
 
 def test_settings_that_differ_are_told_and_secrets_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("EBMC_")]:
+        monkeypatch.delenv(name)
     assert told(configuration(load_settings())) == {"all": "the defaults"}
     for name, value in {
         "HOP": "1",
