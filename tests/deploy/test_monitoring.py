@@ -116,6 +116,15 @@ def test_the_dashboard_is_one_that_grafana_documents() -> None:
     assert used == uids
 
 
+def test_grafana_finds_the_dashboard_where_compose_puts_it() -> None:
+    (provider,) = yaml.safe_load((DEPLOY / "grafana/provisioning/dashboards/ebmc.yaml").read_text())["providers"]
+    grafana = yaml.safe_load((DEPLOY / "compose.yaml").read_text())["services"]["grafana"]
+    mounts = dict(volume.split(":")[1::-1] for volume in grafana["volumes"])
+    assert (DEPLOY / mounts[provider["options"]["path"]] / "ebmc.json").is_file()
+    assert (DEPLOY / mounts["/etc/grafana/provisioning"] / "dashboards/ebmc.yaml").is_file()
+    assert grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"].startswith(provider["options"]["path"])
+
+
 def test_prometheus_asks_at_the_port_of_the_metrics() -> None:
     jobs = yaml.safe_load((FOLDER / "prometheus.yml").read_text())["scrape_configs"]
     ports = {job["dns_sd_configs"][0]["port"] for job in jobs if job["job_name"].startswith("ebmc-")}

@@ -61,6 +61,11 @@ def test_an_exception_without_a_reason_or_a_day_is_refused(tmp_path: Path, text:
         exemptions(path)
 
 
+def test_our_own_exceptions_are_about_what_is_locked() -> None:
+    locked = {package for lock in LOCKS.values() for package in pins(lock.path)}
+    assert {each.package for each in exemptions()} <= locked
+
+
 def test_every_locked_version_is_asked_about() -> None:
     asked = {each for batch in batches() for each in batch}
     assert asked == {each for lock in LOCKS.values() for each in pins(lock.path).items()} | set(pins(BUILD).items())
