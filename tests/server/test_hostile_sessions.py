@@ -11,7 +11,7 @@ from tests.fuzz.hostile import NUMBERS, TEXTS
 from tests.server.client import HEADER, messages, say, session, until_type
 from tests.server.serving import Served
 
-SESSIONS = 120
+SESSIONS = 60
 FRAMES = 6  # at most, of a session
 PATIENCE = 20.0  # seconds for one hostile session
 FIELDS = ("type", "source", "kinds", "offer", "begin", "switches", "muted", "off", "extra")
