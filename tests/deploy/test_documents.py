@@ -60,7 +60,7 @@ def test_the_installer_takes_what_the_documents_say(options: str, tmp_path: Path
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
 def test_links_lead_somewhere(path: Path) -> None:
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text()):
-        if not target.startswith("http") and not target.endswith("docker"):  # that folder comes from elsewhere
+        if not target.startswith("http"):
             assert (path.parent / target).exists(), target
 
 

@@ -10,23 +10,11 @@ import pytest
 
 from tests.deploy.fakes import INSTALL, Host, announced, refuses
 from tests.deploy.program import DEPLOY, parse, settings_from
-from tests.deploy.systems import jetson, linux, write
+from tests.deploy.systems import jetson, write
 from tests.deploy.units import environment, exec_start, verify
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="bash, GNU tools and systemd: Linux")
 UNIT, SETTINGS = "etc/systemd/system/ebmc@.service", "etc/ebmc/camera.env"
-
-
-@pytest.fixture
-def orin(tmp_path: Path) -> Host:
-    """An Orin Nano with JetPack 7.2."""
-    return Host(jetson(tmp_path / "root", 39, "2.0"), tmp_path / "bin")
-
-
-@pytest.fixture
-def pc(tmp_path: Path) -> Host:
-    """A PC with Debian."""
-    return Host(linux(tmp_path / "root"), tmp_path / "bin", tensorrt="", gpu=False)
 
 
 def test_on_a_jetson_everything_is_installed_built_and_started(orin: Host) -> None:

@@ -12,18 +12,6 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="bash and GNU to
 UNIT, SETTINGS = "etc/systemd/system/ebmc@.service", "etc/ebmc/camera.env"
 
 
-@pytest.fixture
-def orin(tmp_path: Path) -> Host:
-    """An Orin Nano with JetPack 7.2."""
-    return Host(jetson(tmp_path / "root", 39, "2.0"), tmp_path / "bin")
-
-
-@pytest.fixture
-def pc(tmp_path: Path) -> Host:
-    """A PC with Debian."""
-    return Host(linux(tmp_path / "root"), tmp_path / "bin", tensorrt="", gpu=False)
-
-
 def test_jetpack_6_is_told_its_three_ways_out(tmp_path: Path) -> None:
     host = Host(jetson(tmp_path / "root", 36, "4.3"), tmp_path / "bin", python="3.10", tensorrt="10.3.0")
     refuses(host, says="JetPack 6.2+b77, L4T 36.4.3: its TensorRT module is for Python 3.10 only")

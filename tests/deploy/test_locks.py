@@ -95,7 +95,7 @@ def test_a_stream_runs_with_only_what_the_image_has(clip: Path, tmp_path: Path) 
     assert any(event["transcript"]["words"] for event in told)
 
 
-def test_models_are_fetched_and_converted_with_only_what_their_stage_has() -> None:
+def test_what_converts_models_imports_with_only_what_their_stage_has() -> None:
     code = "import stream.features.sentence_graph, onnxscript, transformers.models.bert.modeling_bert, stream.cli\n"
     _as_locked("models-x86_64", f"{code}stream.cli.main()", "models", "list")
     assert pins(LOCKS["models-aarch64"].path) == pins(LOCKS["models-x86_64"].path)
