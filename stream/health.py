@@ -162,6 +162,17 @@ def address_from(text: str) -> Address:
 
 
 @contextmanager
+def pages(at: Address | None, metrics: Metrics, health: Health, report: Callable[[str], None]) -> Generator[None]:
+    """Serve metrics and health while the block runs, and say where; nothing without an address."""
+    if at is None:
+        yield
+        return
+    with serving(at, metrics, health) as address:
+        report(f"metrics and health: http://{address}/metrics, /health/live, /health/ready")
+        yield
+
+
+@contextmanager
 def serving(address: Address, metrics: Metrics, health: Health) -> Generator[Address]:
     """Answer in threads of its own while the block runs; gives the address that was bound. Raises `SettingsError`."""
     kind = _Server6 if ":" in address.host else _Server

@@ -13,7 +13,7 @@ from engines.selection import open_engine
 from stream.clock import WallClock
 from stream.errors import INTERRUPTED
 from stream.front_ends import FrontEnds, load_front_ends
-from stream.health import Address, serving, watched
+from stream.health import Address, pages, watched
 from stream.interrupting import interruptible
 from stream.pipeline import Run, run
 from stream.recording import Recorder
@@ -59,9 +59,7 @@ def run_sources(
     metrics, health = watched()
     with ExitStack() as stack:
         recorder = stack.enter_context(Recorder(options.record)) if options.record else None
-        if options.metrics:
-            address = stack.enter_context(serving(options.metrics, metrics, health))
-            report(f"metrics and health: http://{address}/metrics, /health/live, /health/ready")
+        stack.enter_context(pages(options.metrics, metrics, health, report))
         stack.enter_context(notifying(health))
         front = stack.enter_context(load_front_ends(settings, report))
         engine = stack.enter_context(open_engine(settings.engine, settings.checkpoint))

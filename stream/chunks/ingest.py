@@ -20,7 +20,7 @@ from stream.chunks.ingest_meters import IngestMeters
 from stream.clock import WallClock
 from stream.errors import INTERRUPTED, SourceError
 from stream.health import Address as Listening
-from stream.health import Health, serving, watched
+from stream.health import Health, pages, watched
 from stream.interrupting import interruptible
 from stream.kafka.address import Address
 from stream.kafka.backlog import Backlog
@@ -94,9 +94,7 @@ def ingest(this: Ingest, report: Callable[[str], None]) -> None:
     metrics, health = watched()
     metrics.registry.register(IngestMeters(this))
     with ExitStack() as stack:
-        if this.metrics:
-            address = stack.enter_context(serving(this.metrics, metrics, health))
-            report(f"metrics and health: http://{address}/metrics, /health/live, /health/ready")
+        stack.enter_context(pages(this.metrics, metrics, health, report))
         stack.enter_context(notifying(health))
         asyncio.run(_ingest(this, metrics, health, report))
 

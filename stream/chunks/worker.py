@@ -15,7 +15,7 @@ from stream.chunks.shift import Duty, Shift
 from stream.clock import WallClock
 from stream.errors import SourceError
 from stream.front_ends import FrontEnds, load_front_ends
-from stream.health import Health, beating, serving, watched
+from stream.health import Health, beating, pages, watched
 from stream.interrupting import interruptible
 from stream.kafka.faults import LOST, mend, told
 from stream.kafka.library import quiet, require
@@ -63,9 +63,7 @@ def run_worker(duty: Duty, settings: Settings, options: Options, report: Callabl
     counts = Counts(metrics=metrics)
     metrics.registry.register(WorkMeters(counts))
     with ExitStack() as stack:
-        if options.metrics:
-            address = stack.enter_context(serving(options.metrics, metrics, health))
-            report(f"metrics and health: http://{address}/metrics, /health/live, /health/ready")
+        stack.enter_context(pages(options.metrics, metrics, health, report))
         stack.enter_context(notifying(health))
         stack.enter_context(quiet())
         front = stack.enter_context(load_front_ends(settings, report))

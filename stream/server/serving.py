@@ -18,7 +18,7 @@ from engines.selection import open_engine
 from stream.clock import WallClock
 from stream.errors import INTERRUPTED, SettingsError
 from stream.front_ends import load_front_ends
-from stream.health import Address, serving, watched
+from stream.health import Address, pages, watched
 from stream.interrupting import interruptible
 from stream.pipeline import Run, run
 from stream.runner import cause
@@ -62,9 +62,7 @@ def serve(settings: Settings, demo: Demo, report: Callable[[str], None]) -> int:
     metrics, health = watched()
     with ExitStack() as stack:
         listening = stack.enter_context(_bound(options))
-        if demo.metrics:
-            told = stack.enter_context(serving(demo.metrics, metrics, health))
-            report(f"metrics and health: http://{told}/metrics, /health/live, /health/ready")
+        stack.enter_context(pages(demo.metrics, metrics, health, report))
         stack.enter_context(notifying(health))
         front = stack.enter_context(load_front_ends(settings, report))
         engine = stack.enter_context(open_engine(settings.engine, settings.checkpoint))
