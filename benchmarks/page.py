@@ -4,9 +4,11 @@
 
 The camera shows a face for six seconds and black for two, again and again. The page notes when the last picture with
 the face was before its lens; an event that says how old that picture is at the end of its window tells when that was,
-and so how long after it the event arrived in the page: glass to score. The server looks at one picture in 0.1 s, so the
-figure is up to that much too high. Memory is that of the server and of the page's scripts; growth is a line through all
-samples but the first minute's. At the end the tab is closed, and how long the server takes to free its session noted.
+and so how long after it the event arrived in the page: glass to score. Trust moves with the first message that says
+so, an early event (see `stream/early.py`) or a window's own; both are told. The server looks at one picture in 0.1 s,
+so the figure is up to that much too high. Memory is that of the server and of the page's scripts; growth is a line
+through all samples but the first minute's. At the end the tab is closed, and how long the server takes to free its
+session noted.
 """
 
 import argparse
@@ -51,14 +53,25 @@ WATCH = """() => {
 
 
 @dataclass(frozen=True)
+class Arrival:
+    """What came, and when by the wall clock. early: before the window was over."""
+
+    came: float
+    event: dict[str, Any]
+    early: bool
+
+
+@dataclass(frozen=True)
 class Figures:
     """Delays, the server's memory and the page's, MB, each with when it was measured, seconds.
 
-    moved: from the last picture with the face to the event in which its trust is 0, seconds.
+    moved: from the last picture with the face to the message in which its trust is 0, seconds; own: to the event of a
+    window that says so.
     """
 
     late: list[tuple[float, float]]
     moved: list[float]
+    own: list[float]
     memory: list[tuple[float, float]]
     heap: list[tuple[float, float]]
 
@@ -75,7 +88,7 @@ def main() -> None:
         begun = time.monotonic()
         with served() as server, chromium(folder, "--enable-precise-memory-info") as browser:
             page = browser.new_page(viewport={"width": 1280, "height": 800})
-            arrivals: list[tuple[float, dict[str, Any]]] = []
+            arrivals: list[Arrival] = []
             page.on("websocket", lambda socket: socket.on("framereceived", lambda text: note(arrivals, text)))
             page.goto(f"{server.web}/?source=camera" + ("&transport=socket" if asked.transport == "socket" else ""))
             loaded = time.monotonic() - begun
@@ -96,8 +109,9 @@ def main() -> None:
     for what, times in (("all", late), ("first half", late[: len(late) // 2]), ("second half", late[len(late) // 2 :])):
         quantiles = np.quantile([value for _, value in times], (0.5, 0.95, 0.99)) * 1000
         typer.echo(f"glass to score, {what}: p50 / p95 / p99 {' / '.join(f'{value:.0f}' for value in quantiles)} ms")
-    moved = " / ".join(f"{value * 1000:.0f}" for value in np.quantile(figures.moved, (0.5, 0.95, 1.0)))
-    typer.echo(f"glass black to a trust of 0, {len(figures.moved)} times: p50 / p95 / most {moved} ms")
+    for what, times in (("", figures.moved), (", in the event of a window", figures.own)):
+        quantiles = " / ".join(f"{value * 1000:.0f}" for value in np.quantile(times, (0.5, 0.95, 1.0)))
+        typer.echo(f"glass black to a trust of 0{what}, {len(times)} times: p50 / p95 / most {quantiles} ms")
     for what, samples in (("server, MB", figures.memory), ("page's scripts, MB", figures.heap)):
         typer.echo(
             f"memory of the {what}: {samples[0][1]:.1f} to {samples[-1][1]:.1f}, {slope(samples) * 60:+.2f} a minute"
@@ -110,31 +124,34 @@ def look(page: Page) -> None:
     page.wait_for_timeout(50)
 
 
-def note(arrivals: list[tuple[float, dict[str, Any]]], text: str | bytes) -> None:
-    """Keep an event and when it came."""
-    if isinstance(text, str) and text.startswith('{"type": "event"'):
-        arrivals.append((time.time(), json.loads(text)["event"]))
+def note(arrivals: list[Arrival], text: str | bytes) -> None:
+    """Keep an event, early or not, and when it came."""
+    if isinstance(text, str) and text.startswith(('{"type": "event"', '{"type": "early"')):
+        message = json.loads(text)
+        arrivals.append(Arrival(time.time(), message["event"], message["type"] == "early"))
 
 
-def follow(
-    page: Page, arrivals: list[tuple[float, dict[str, Any]]], process: psutil.Process, seconds: float
-) -> Figures:
+def follow(page: Page, arrivals: list[Arrival], process: psutil.Process, seconds: float) -> Figures:
     """Watch a page for so long."""
     page.evaluate(WATCH)
     late: list[tuple[float, float]] = []
     moved: dict[float, float] = {}  # last picture with the face: seconds until the trust had moved
+    own: dict[float, float] = {}
     memory: list[tuple[float, float]] = []
     heap: list[tuple[float, float]] = []
     begin, due = time.time(), 0.0
     while (now := time.time() - begin) < seconds:
         page.wait_for_timeout(20)
         face = page.evaluate("window.lastFace")
-        for came, event in arrivals:
+        for arrival in arrivals:
+            came, event = arrival.came, arrival.event
             video = event["modalities"]["video"]
             glass = face - PICTURE + video["age"]
             if face and 0 < came - face < BLACK and event["trust"]["video"] == 0:
                 moved.setdefault(face, came - face)
-            if video["reason"] == "picture is black" and face and 0 < came - face < BLACK + 1:
+                if not arrival.early:
+                    own.setdefault(face, came - face)
+            if not arrival.early and video["reason"] == "picture is black" and face and 0 < came - face < BLACK + 1:
                 late.append((came - begin, came - glass))
         arrivals.clear()
         if now >= due:
@@ -143,7 +160,7 @@ def follow(
             heap.append((now, page.evaluate("performance.memory.usedJSHeapSize") / 1e6))
         if sys.stderr.isatty():
             typer.echo(f"\r{now:.0f} of {seconds:.0f} s", nl=False, err=True)
-    return Figures(late, list(moved.values()), memory, heap)
+    return Figures(late, list(moved.values()), list(own.values()), memory, heap)
 
 
 def slope(samples: list[tuple[float, float]]) -> float:

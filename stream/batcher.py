@@ -20,7 +20,10 @@ class Batcher:
         self._streams: OrderedDict[str, deque[WindowFeatures]] = OrderedDict()
 
     def batch(self, ready: Sequence[WindowFeatures]) -> FeatureBatch:
-        """One row per ready window, `[B, L]` with L = `context`; the window itself is the last step of its row."""
+        """One row per ready window, `[B, L]` with L = `context`; the window itself is the last step of its row.
+
+        A window that is early is not remembered.
+        """
         rows = [self._row(features) for features in ready]
         shape = (len(rows), self._context)
         widths = [len(ready[0].modalities[modality].values) for modality in MODALITIES]
@@ -41,8 +44,10 @@ class Batcher:
 
     def _row(self, features: WindowFeatures) -> list[WindowFeatures]:
         history = self._streams.setdefault(features.window.stream, deque(maxlen=self._context))
-        history.append(features)
         self._streams.move_to_end(features.window.stream)
+        if features.early:
+            return [*history, features][-self._context :]
+        history.append(features)
         if len(self._streams) > STREAMS:  # streams come and go for weeks
             self._streams.popitem(last=False)
         return list(history)

@@ -70,7 +70,10 @@ class EngineName:
 
 @dataclass(frozen=True, slots=True)
 class SentimentEvent:
-    """One window's fused sentiment and the trust that made it."""
+    """One window's fused sentiment and the trust that made it.
+
+    early: told while the window was open, to those alone who can do with it; another of the same id replaces it.
+    """
 
     window: Window
     sentiment: Sentiment
@@ -81,6 +84,7 @@ class SentimentEvent:
     face: FaceReport | None
     latency: Latency
     engine: EngineName
+    early: bool = False
 
     @property
     def event_id(self) -> str:
@@ -132,6 +136,7 @@ def event_from(
         face=_rounded_face(features.face),
         latency=latency,
         engine=engine,
+        early=features.early,
     )
 
 

@@ -1,6 +1,7 @@
 """The whole flow on one screen.
 
     source ─frames─▶ inbox ─▶ session ─closed windows─▶ features ─▶ engine ─event─▶ sinks
+                                 └─────a face that is lost, early──────▶─┘
 
 Each arrow is a bounded channel; a stage that ends closes its end, so the end of a source drains through to the sinks.
 A live source does not wait for the stages after it, and a window does not wait for a kind of frames that has stopped.
@@ -16,6 +17,7 @@ from engines.engine import Engine
 from stream.batcher import Batcher
 from stream.channel import Channel, Policy
 from stream.clock import Clock
+from stream.early import Outlook
 from stream.errors import SourceError
 from stream.event import EngineName, Latency, SentimentEvent, event_from
 from stream.front_ends import FrontEnds
@@ -26,7 +28,7 @@ from stream.recording import Recorder
 from stream.records import AudioFrame, VideoFrame, WindowFeatures
 from stream.session import Closing, Session
 from stream.settings import Settings
-from stream.sinks.sink import Sink
+from stream.sinks.sink import Sink, hasty
 from stream.sources.source import Media, Source
 from stream.worker import Load, Worker
 
@@ -133,10 +135,12 @@ async def follow(source: Source, ready: Channel[Ready], this: Run) -> None:
                 await session.open()
                 async with asyncio.TaskGroup() as tasks:
                     reading = tasks.create_task(ingest(media, inbox, this))
-                    beside = (
+                    beside = [
                         tasks.create_task(inbox.tick(session.next_deadline)),
                         tasks.create_task(cancel_when(this.stop, reading)),
-                    )
+                    ]
+                    if live and session.outlook and any(map(hasty, this.sinks)):
+                        beside.append(tasks.create_task(foretell(session.outlook, inbox, ready, this)))
                     tasks.create_task(observe(inbox, session, closed, beside, this))
                     tasks.create_task(assemble(closed, session, media, ready, this))
             finally:
@@ -199,6 +203,14 @@ async def assemble(closed: Channel[Leaving], session: Session, media: Media, rea
         session.tell(this.metrics)
 
 
+async def foretell(outlook: Outlook, inbox: Inbox, ready: Channel[Ready], this: Run) -> None:
+    """Between two windows: pass on at once that there is no face to read any more."""
+    async for features in outlook:
+        now = this.clock.now()
+        ended = inbox.moment(features.window.end) or now
+        await ready.send(Ready(features, Leaving(Closing(features.window, None, None), ended, now), now))
+
+
 async def infer(ready: Channel[Ready], outlets: Sequence[Channel[SentimentEvent]], this: Run, most: int) -> None:
     """Fuse the windows that are ready, of all streams, in one batch of at most `most`.
 
@@ -216,9 +228,11 @@ async def infer(ready: Channel[Ready], outlets: Sequence[Channel[SentimentEvent]
                 waited, engine = ((now - since) * 1000 for since in (window.leaving.ended, begin))
                 latency = Latency(round(max(waited, 0.0), 1), round(max(engine, 0.0), 2))
                 event = event_from(window.features, fused, row, latency, name)
-                account(event, window, begin, now, this)
-                for outlet in outlets:
-                    await outlet.send(event)
+                if not event.early:
+                    account(event, window, begin, now, this)
+                for sink, outlet in zip(this.sinks, outlets, strict=True):
+                    if not event.early or hasty(sink):
+                        await outlet.send(event)
     finally:
         this.loads[worker.name] = worker.load
         worker.close()

@@ -132,10 +132,14 @@ class FaceReport:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowFeatures:
-    """All modalities of one window, the words that were spoken in it, how many faces, and which of them was read."""
+    """All modalities of one window, the words that were spoken in it, how many faces, and which of them was read.
+
+    early: the window was still open; it ends with what was known, and its own features follow.
+    """
 
     window: Window
     modalities: Mapping[Modality, ModalityFeatures]
     utterances: tuple[Utterance, ...]
     faces: int
     face: FaceReport | None = None
+    early: bool = False

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ebmc_core.modality import MODALITIES, Modality
+from stream.early import Outlook
 from stream.features.audio import AudioFrontEnd
 from stream.features.text import TextFrontEnd
 from stream.features.video import VideoFrontEnd
@@ -76,6 +77,7 @@ class Session:
         self.hearing = Hearing(front, reach, patient and not media.stamped, wake, without) if heard else None
         self._seen, self._patient = Modality.VIDEO in kinds - without, patient or media.stamped
         self.watching: Watching | None = None
+        self.outlook: Outlook | None = None
         self._looked: float | None = None
 
     async def open(self) -> None:
@@ -83,6 +85,7 @@ class Session:
         if self._seen:
             lane = self._front.watching(self.name)
             self.watching = Watching(await lane.run(self._front.watcher), lane, self._patient)
+            self.outlook = Outlook(self.watching, self._windower.window)
 
     async def take(self, arrival: Arrival) -> list[Closing]:
         """Begin the work on a record; returns the windows it closed. A picture that finds no room is only counted."""
@@ -139,7 +142,10 @@ class Session:
         utterances = tuple(said for said in utterances if said.words[-1].end > window.start)
         parts = {m: self._finite(part, m) for m, part in zip(MODALITIES, (text, audio, seen.features), strict=True)}
         parts |= {m: nothing(m, window, SWITCHED_OFF) for m in self._off}
-        return WindowFeatures(window, parts, utterances, seen.faces, seen.face)
+        features = WindowFeatures(window, parts, utterances, seen.faces, seen.face)
+        if self.outlook:
+            self.outlook.assembled(features)
+        return features
 
     async def _text(self, closing: Closing) -> tuple[ModalityFeatures, tuple[Utterance, ...]]:
         """What was said, and its features."""
@@ -188,6 +194,8 @@ class Session:
     async def _close(self, closed: ClosedWindow, busy: bool = False, pending: int = 0) -> Closing:
         """What is there of a window at the moment it closes; what comes later is none of its business."""
         heard = seen = None
+        if self.outlook:
+            self.outlook.closed()
         if self.hearing:
             heard = await self.hearing.close_window(closed.window, Modality.AUDIO in closed.without, busy)
             if heard.spared:

@@ -15,7 +15,7 @@ from statistics import median_high
 from stream.features.presence import Known, absence, known_until, newest
 from stream.features.speaking import Choice, SpeakerChooser
 from stream.features.video import FaceObservation, VideoFrontEnd
-from stream.features.video_window import video_features
+from stream.features.video_window import nothing, video_features
 from stream.records import FaceReport, ModalityFeatures, VideoFrame, Window
 from stream.speech.vad import SpeechChunk
 from stream.worker import Worker
@@ -55,6 +55,7 @@ class Watching:
         self._front, self.worker, self._patient = front, worker, patient
         self._pictures: deque[Picture] = deque()
         self._chooser, self._turn = SpeakerChooser(), asyncio.Lock()
+        self.looked = asyncio.Event()  # set whenever a picture was looked at
         self._last_picture: float | None = None
         self._last_face: float | None = None
 
@@ -62,7 +63,9 @@ class Watching:
         """Look at the next picture, in the worker. False: it was dropped, since earlier ones are still looked at."""
         if not self._patient and self.pending >= BUSY:
             return False
-        self._pictures.append(Picture(frame.pts, await self.worker.submit(self._front.observe, frame)))
+        coming = await self.worker.submit(self._front.observe, frame)
+        coming.add_done_callback(lambda _: self.looked.set())
+        self._pictures.append(Picture(frame.pts, coming))
         return True
 
     @property
@@ -71,6 +74,22 @@ class Watching:
         if self._patient:
             return 0
         return sum(1 for _ in takewhile(lambda picture: not picture.coming.done(), reversed(self._pictures)))
+
+    def lost(self, window: Window) -> tuple[Window, ModalityFeatures] | None:
+        """The video of a window that is still open, if nothing can be read in the newest picture that was looked at.
+
+        With it the window as far as that picture. None where there is something to read, or no picture yet.
+        """
+        done = [one.coming for one in self._pictures if one.pts >= window.start and one.coming.done()]
+        shown = [coming.result() for coming in done if not coming.cancelled() and not coming.exception()]
+        if not shown:
+            return None
+        until = Window(window.stream, window.index, window.start, shown[-1].pts)
+        reason = absence(shown, until, Known(last_picture=self._last_picture, last_face=self._last_face))
+        if reason is None:
+            return None
+        last = max((one.pts for one in shown if one.found), default=self._last_face)
+        return until, nothing(reason, until.end - (window.start if last is None else last))
 
     def close_window(self, window: Window, dropped: bool, pending: int = 0) -> "Seen":
         """The pictures of a window that closes now. Windows must be closed in order.

@@ -23,6 +23,7 @@ from stream.cli.run import run_command
 from stream.cli.settings import settings_command
 from stream.cli.training import train_command
 from stream.cli.worker import worker_command
+from stream.heap import keep_together
 
 LOGGING = ("run", "demo", "worker", "ingest")  # verbs with options of their own for what they log
 READING = ("read-", "decode-")  # names of threads that read sources
@@ -66,6 +67,7 @@ def main() -> None:
     # the C++ libraries below write their own chatter over the table, and their thread pools fight for the cores
     os.environ.setdefault("GLOG_minloglevel", "3")
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    keep_together()
     try:
         app()
     except SystemExit as end:

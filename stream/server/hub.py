@@ -32,11 +32,17 @@ Reader = Channel[Published]
 
 
 class Hub(Unopened):
-    """The sink of the server's pipeline. Nothing of a stream is kept once it has ended."""
+    """The sink of the server's pipeline. Nothing of a stream is kept once it has ended.
+
+    Early events are handed to those who asked for them, and never kept.
+    """
+
+    early = True
 
     def __init__(self) -> None:
         self._kept: dict[str, deque[Published]] = {}
         self._readers: defaultdict[str, set[Reader]] = defaultdict(set)
+        self._hasty: set[Reader] = set()
         self._last: dict[str, int] = {}
 
     @property
@@ -54,6 +60,10 @@ class Hub(Unopened):
         if stream not in self._kept:
             return
         published = Published(event, event.as_json(), time.monotonic())
+        if event.early:
+            for reader in self._readers[stream] & self._hasty:
+                reader.offer(published)
+            return
         self._kept[stream].append(published)
         for reader in (*self._readers[stream], *self._readers[EVERY]):
             reader.offer(published)
@@ -101,14 +111,17 @@ class Hub(Unopened):
         return sorted(later, key=lambda one: one.at)
 
     @contextmanager
-    def reader(self, stream: str = EVERY) -> Generator[Reader]:
-        """The events of one stream, or of all, from now on."""
+    def reader(self, stream: str = EVERY, early: bool = False) -> Generator[Reader]:
+        """The events of one stream, or of all, from now on. early: and the early ones of that stream."""
         reader: Reader = Channel(WAITING, Policy.DROP_OLDEST)
         self._readers[stream].add(reader)
+        if early:
+            self._hasty.add(reader)
         try:
             yield reader
         finally:
             self._readers[stream].discard(reader)
+            self._hasty.discard(reader)
             if not self._readers[stream]:
                 del self._readers[stream]
             reader.close()

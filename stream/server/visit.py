@@ -109,7 +109,7 @@ class Visit:
         reception, client = self._house.reception, self._socket.client.host if self._socket.client else ""
         async with entry(name, configure, client, reception.hub, self._house.settings) as way:
             await self._send({"type": "session.configured", "source": configure.source, **way.told})
-            with reception.hub.reader(name) as reader:
+            with reception.hub.reader(name, early=True) as reader:
                 await reception.bring(way.source)
                 try:
                     await self._together(reader, way)
@@ -177,7 +177,8 @@ class Visit:
     async def _publish(self, reader: Reader, source: GuestSource) -> None:
         """The events of this session; when there are no more, it is over."""
         async for published in reader:
-            age = f'{{"type": "event", "age_ms": {published.age_ms():.1f}, "event": '
+            kind = "early" if published.event.early else "event"
+            age = f'{{"type": "{kind}", "age_ms": {published.age_ms():.1f}, "event": '
             await self._send_text(age + published.line + "}")
         if source.error:
             raise VisitError(Code.SOURCE_FAILED, str(source.error))

@@ -38,12 +38,24 @@ class Unopened:
 
 
 @runtime_checkable
+class Hasty(Protocol):
+    """A sink that takes early events too (see `stream.early`): one that shows what is, and keeps no record."""
+
+    early: bool
+
+
+@runtime_checkable
 class Metered(Protocol):
     """A sink that has something to tell the meters of the process."""
 
     def report_to(self, metrics: Metrics) -> None:
         """Tell it to these, from now on."""
         ...
+
+
+def hasty(sink: Sink) -> bool:
+    """Whether a sink takes early events."""
+    return isinstance(sink, Hasty) and sink.early
 
 
 @contextmanager

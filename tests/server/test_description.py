@@ -200,12 +200,13 @@ def test_what_the_server_says_fits() -> None:
         validator("changed").validate(changed_message(switches))
 
 
-def test_an_event_is_checked_against_its_own_schema() -> None:
-    message = {"type": "event", "age_ms": 93.1, "event": json.loads(event().as_json())}
-    validator("event").validate(message)
+@pytest.mark.parametrize("kind", ["event", "early"])
+def test_an_event_is_checked_against_its_own_schema(kind: str) -> None:
+    message = {"type": kind, "age_ms": 93.1, "event": json.loads(event().as_json())}
+    validator(kind).validate(message)
     broken = message["event"] | {"trust": 1}
     for wrong in (message | {"event": {}}, message | {"age_ms": None}, message | {"event": broken}):
-        assert not validator("event").is_valid(wrong)
+        assert not validator(kind).is_valid(wrong)
 
 
 @pytest.mark.parametrize(

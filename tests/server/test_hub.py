@@ -1,6 +1,7 @@
 """Who gets which events, and that nothing of a stream is kept once it is over. No server is started."""
 
 import asyncio
+from dataclasses import replace
 
 from stream.server.hub import KEPT, WAITING, Hub, Reader
 from tests.stream.events import event
@@ -27,6 +28,19 @@ def test_a_reader_gets_its_stream_or_all() -> None:
         assert taken(one) == ["a/0"]
         assert taken(every) == ["a/0", "b/0"]
     assert hub.reading == 0
+
+
+def test_an_early_event_goes_to_those_who_asked_and_is_not_kept() -> None:
+    hub = Hub()
+    hub.begin("a")
+    with hub.reader("a", early=True) as hasty, hub.reader("a") as patient, hub.reader() as every:
+        publish(hub, "a", 0)
+        asyncio.run(hub.send(replace(event(1, stream="a"), early=True)))
+        assert hub.event("a", 1) is None
+        assert hub.streams() == {"a": 1}
+        publish(hub, "a", 1)
+        assert taken(hasty) == ["a/0", "a/1", "a/1"]
+        assert taken(patient) == taken(every) == ["a/0", "a/1"]
 
 
 def test_a_stream_ends_with_its_last_window_whichever_is_known_first() -> None:

@@ -1,5 +1,7 @@
 """The batch an engine gets: the newest window last, its own stream's past before it, nothing of what is missing."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from ebmc_core.modality import MODALITIES, Modality
@@ -25,6 +27,15 @@ def test_only_the_last_windows_of_the_context_are_kept() -> None:
         batch = batcher.batch([window_features(index, frozenset() if index < 2 else ALL)])
     np.testing.assert_array_equal(batch.present[0].sum(axis=1), [3, 3, 3])
     np.testing.assert_array_equal(batch.valid, [[1, 1, 1]])
+
+
+def test_an_early_window_sees_the_past_and_is_not_remembered() -> None:
+    batcher = Batcher(context=3)
+    for index in range(4):
+        batcher.batch([window_features(index, ALL)])
+    early = batcher.batch([replace(window_features(4, frozenset({Modality.TEXT})), early=True)])
+    np.testing.assert_array_equal(early.present[0].sum(axis=1), [3, 3, 1])
+    np.testing.assert_array_equal(batcher.batch([window_features(4, ALL)]).present[0].sum(axis=1), [3, 3, 3])
 
 
 def test_windows_that_are_ready_together_see_the_past_of_their_own_stream() -> None:

@@ -1,12 +1,13 @@
 /** One socket, which is one session. */
 
-/** @import { Arrival, Configured, Created, Switches } from "./types.js" */
+/** @import { Arrival, Configured, Created, SentimentEvent, Switches } from "./types.js" */
 
 /**
  * @typedef {object} Listener Called by the connection, never after `close()`.
  * @property {(message: Created) => void} created
  * @property {(message: Configured) => void} configured
  * @property {(arrival: Arrival) => void} event
+ * @property {(event: SentimentEvent) => void} early What the window that is open has come to; its event follows.
  * @property {(message: {seconds: number, audio_frames: number, video_frames: number}) => void} status
  * @property {(switches: Switches) => void} changed
  * @property {(error: {code: string, message: string}) => void} error
@@ -73,6 +74,8 @@ export class Connection {
         return listener.configured(message);
       case "event":
         return listener.event({ event: message.event, ageMs: message.age_ms, at: performance.now() / 1000 });
+      case "early":
+        return listener.early(message.event);
       case "status":
         return listener.status(message);
       case "changed":

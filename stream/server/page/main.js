@@ -1,6 +1,6 @@
 /** The page's parts joined: what a session tells goes to the views, what the reader wishes goes to the session. */
 
-/** @import { Arrival, Modality, Source, State } from "./types.js" */
+/** @import { Arrival, Modality, SentimentEvent, Source, State } from "./types.js" */
 import { Charts } from "./charts.js";
 import { ClipPlayer } from "./clip.js";
 import { Controls } from "./controls.js";
@@ -72,6 +72,7 @@ const session = new Session({
     if (configured.source === "clip") clip.play(configured.media ?? "/clip.mp4", configured.begin ?? 0);
   },
   event: (arrival) => show(arrival),
+  early: (event) => showNow(event),
   seconds: (seconds, at) => {
     if (shown) return;
     if (session.source === "clip") clip.follow(seconds, performance.now() / 1000 - at);
@@ -133,14 +134,19 @@ function show(arrival) {
   history.add(event, at - ageMs / 1000);
   transcript.add(event);
   recorder.add(event);
-  gauge.show(event.sentiment);
-  trust.show(event);
-  stage.show(event);
+  showNow(event);
   charts.show();
   words.show(transcript);
   if (session.source === "clip") clip.followEvent(arrival);
   root.dataset.events = String(shown);
   requestAnimationFrame(() => setTimeout(() => last === arrival && facts.drawn(arrival)));
+}
+
+/** What is now, and no history. @param {SentimentEvent} event */
+function showNow(event) {
+  gauge.show(event.sentiment);
+  trust.show(event);
+  stage.show(event);
 }
 
 async function record() {

@@ -1,6 +1,6 @@
 /** A session's life: start, pause, resume, reconnect. One socket at a time, one transport on it. */
 
-/** @import { Arrival, Configured, Created, Source, State, Switches } from "./types.js" */
+/** @import { Arrival, Configured, Created, SentimentEvent, Source, State, Switches } from "./types.js" */
 import { Backoff } from "./backoff.js";
 import { CaptureError, closeCapture, openCapture } from "./capture.js";
 import { ClipTransport } from "./clip-transport.js";
@@ -18,6 +18,7 @@ import { WebrtcTransport } from "./webrtc.js";
  * @property {(created: Created) => void} created
  * @property {(configured: Configured, transport: string) => void} configured
  * @property {(arrival: Arrival) => void} event
+ * @property {(event: SentimentEvent) => void} early What the window that is open has come to; its event follows.
  * @property {(seconds: number, at: number) => void} seconds Event time so far.
  * @property {(switches: Switches) => void} switches
  * @property {() => number} clipPosition Seconds, where the clip is now.
@@ -123,6 +124,7 @@ export class Session {
       },
       configured: (configured) => void this.#begin(configured, connection, transport, current),
       event: (arrival) => this.#view.event(arrival),
+      early: (event) => this.#view.early(event),
       status: ({ seconds }) => this.#view.seconds(seconds, performance.now() / 1000),
       changed: (switches) => {
         this.switches = { ...this.switches, ...switches };
