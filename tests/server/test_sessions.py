@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from websockets.asyncio.client import ClientConnection
 
 from stream.bench.take import clean_take
 from stream.event import validate
@@ -111,6 +112,38 @@ def test_switches_reach_the_next_windows(server: Served) -> None:
     assert last["modalities"]["text"] == last["modalities"]["text"] | {"state": "missing", "reason": "switched off"}
     assert last["modalities"]["video"]["state"] == "missing"
     assert last["trust"] == {"text": 0.0, "audio": 1.0, "video": 0.0}
+
+
+def test_a_covered_camera_is_told_before_the_window_ends(server: Served) -> None:
+    """Where both dark pictures fall between two windows; a window that closes just then tells it itself: try again."""
+
+    async def told_of_video(socket: ClientConnection, trusted: bool) -> dict[str, Any]:
+        while (message := json.loads(await socket.recv())).get("type") not in ("event", "early") or (
+            message["event"]["trust"]["video"] > 0
+        ) is not trusted:
+            pass
+        return message
+
+    async def scenario() -> tuple[dict[str, Any], dict[str, Any]]:
+        async with session(server.socket) as socket, asyncio.timeout(60):
+            await say(socket, "configure", source="clip")
+            for _ in range(8):
+                await told_of_video(socket, trusted=True)
+                await say(socket, "change", switches={"covered": True})
+                message = await told_of_video(socket, trusted=False)
+                if message["type"] == "early":
+                    return message, await until_type(socket, "event")
+                await say(socket, "change", switches={"covered": False})
+            raise AssertionError("no early event in eight tries")
+
+    early, own = asyncio.run(scenario())
+    validate(early["event"])
+    assert early["event"]["event_id"] == own["event"]["event_id"]
+    assert early["event"]["window"]["end"] < own["event"]["window"]["end"]
+    assert own["event"]["trust"]["video"] == 0
+    for event in (early["event"], own["event"]):
+        assert event["modalities"]["video"]["reason"] == "picture is black"
+        assert sum(event["trust"].values()) == pytest.approx(1)
 
 
 def test_events_are_sent_to_who_reads_them_by_http(server: Served) -> None:
