@@ -13,6 +13,7 @@ from stream.bench.trial import Trial, attempt
 from stream.cli import app
 from stream.settings import load_settings
 
+pytestmark = pytest.mark.alone  # they measure this machine, and use all of it
 SHORT = ["--asr", "none", "--engine", "onnx"]
 
 
