@@ -14,7 +14,7 @@ import pytest
 
 SAID = pytest.StashKey[str]()  # what is to be said at the end of a run
 ROOMS = ("end_to_end", "engines", "kafka", "server")
-DOOR, MACHINE = Path(__file__), Path(__file__).with_name("conftest.py")  # locked, not written
+LOCKED = Path(__file__), Path(__file__).with_name("conftest.py")  # a door and the machine; locked, not written
 
 
 def together(test: str) -> str:
@@ -24,9 +24,9 @@ def together(test: str) -> str:
 
 
 @contextmanager
-def place(alone: bool) -> Generator[None]:
+def place(alone: bool, locked: tuple[Path, Path] = LOCKED) -> Generator[None]:
     """Wait for a place on the machine, and hold it. Those that come after one who waits to be alone wait for it."""
-    with DOOR.open() as door, MACHINE.open() as machine:
+    with locked[0].open() as door, locked[1].open() as machine:
         fcntl.flock(door, fcntl.LOCK_EX)
         fcntl.flock(machine, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
         fcntl.flock(door, fcntl.LOCK_UN)
