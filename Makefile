@@ -15,7 +15,7 @@ demo: $(VENV)/.weights ## open the page with the bundled clip; write its events 
 	$(BIN)/ebmc demo --clip --sink jsonl:demo/events.jsonl --sink timeline:demo/timeline.png
 
 test: $(VENV)/.dev $(VENV)/.weights tools ## run the whole test suite
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 lint: $(VENV)/.dev ## style, types, import layers
 	$(BIN)/ruff check .
@@ -52,12 +52,13 @@ system:
 CHECKERS := prometheus:promtool shellcheck:shellcheck
 tools: $(VENV)/.base
 	@root=$$([ "$$(id -u)" = 0 ] && echo yes || true); command -v apt-get >/dev/null || exit 0; \
-	if [ -n "$$root" ] && ! command -v chromium >/dev/null; then \
-	  echo "installing chromium from the system's packages" && apt-get update -qq && \
+	browser=; [ -z "$$root" ] || command -v chromium >/dev/null || browser=yes; \
+	checkers=; for pair in $(CHECKERS); do test -x $(BIN)/$${pair##*:} || checkers="$$checkers $$pair"; done; \
+	test -n "$$browser$$checkers" || exit 0; [ -z "$$root" ] || apt-get update -qq; \
+	if [ -n "$$browser" ]; then echo "installing chromium from the system's packages" && \
 	  apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; fi; \
-	for pair in $(CHECKERS); do package=$${pair%%:*}; program=$${pair##*:}; \
-	  test -x $(BIN)/$$program && continue; folder=$$(mktemp -d); \
-	  if { [ -z "$$root" ] || apt-get update -qq; } && (cd $$folder && apt-get download -qq $$package 2>/dev/null && dpkg-deb -x *.deb .); \
+	for pair in $$checkers; do package=$${pair%%:*}; program=$${pair##*:}; folder=$$(mktemp -d); \
+	  if (cd $$folder && apt-get download -qq $$package 2>/dev/null && dpkg-deb -x *.deb .); \
 	  then echo "unpacking $$program from the system's packages" && cp $$folder/usr/bin/$$program $(BIN)/; fi; rm -rf $$folder; done
 
 $(VENV)/.base: pyproject.toml | system

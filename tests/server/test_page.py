@@ -76,6 +76,7 @@ def test_where_webrtc_cannot_connect_the_page_takes_its_socket_and_says_so(serve
     wait_for(page, f"{LIVE} && data.transport === 'socket'", SECONDS)
 
 
+@pytest.mark.alone  # a delay of half a second is a window more
 def test_a_covered_camera_gives_its_trust_to_the_others_and_gets_it_back(server: Served, page: Page) -> None:
     """Read off the events, so that a machine that stalls changes nothing: how many windows until the trust moved."""
     page.goto(f"{server.web}/?source=camera")

@@ -1,4 +1,4 @@
-"""The commands, over a few seconds of the bundled clip and the real models."""
+"""The commands, over a few seconds of the bundled clip and the real models; alone where they go by the clock."""
 
 import json
 import signal
@@ -36,6 +36,7 @@ def places(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "deep" / "report.json", tmp_path / "report.png"
 
 
+@pytest.mark.alone
 def test_latency_measures_every_window_of_its_time(places: tuple[Path, Path], camera_clip: Clip) -> None:
     what = ["--media", camera_clip.path, "--json", places[0], "--plot", places[1]]
     out = bench("latency", "--seconds", 3, "--warmup", 4, *SHORT, *what)
@@ -49,6 +50,7 @@ def test_latency_measures_every_window_of_its_time(places: tuple[Path, Path], ca
     assert report["fast"] > 0
 
 
+@pytest.mark.alone
 def test_streams_tries_and_says_what_it_held(places: tuple[Path, Path], camera_clip: Clip) -> None:
     seldom = ["--media", str(camera_clip.path), "--seconds", "2", "--warmup", "4", "--most", "2", "--asr", "none"]
     result = CliRunner().invoke(app, ["bench", "streams", *seldom, "--json", str(places[0]), "--plot", str(places[1])])
@@ -62,6 +64,7 @@ def test_streams_tries_and_says_what_it_held(places: tuple[Path, Path], camera_c
         assert held == (report["held"]["none"] >= tried["streams"])
 
 
+@pytest.mark.alone
 def test_soak_takes_the_slopes(places: tuple[Path, Path], camera_clip: Clip) -> None:
     what = ["--media", str(camera_clip.path), "--minutes", "0.1", "--warmup", "0.05", "--speed", "2", *SHORT]
     result = CliRunner().invoke(app, ["bench", "soak", *what, "--json", str(places[0])])
@@ -88,6 +91,7 @@ def test_degradation_sees_the_camera_go(places: tuple[Path, Path]) -> None:
     assert len(black["disturbed"]["ends"]) == len(report["clean"]["ends"])
 
 
+@pytest.mark.alone
 def test_chaos_holds_the_laws_under_some_faults(places: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("stream.bench.chaos.SLACK", 8.0)  # seconds; less may be a stall of the machine
     faults = ["camera gone and back", "burst", "black pictures", "pictures of one pixel", "sound that is not a number"]
