@@ -142,8 +142,10 @@ class VideoFrontEnd:
         self._reader.close()
 
     def observe(self, frame: VideoFrame) -> FaceObservation:
-        """What the picture shows; any picture will do. 17 ms on one thread, 8 to 12 more for each further face; with a finder its
-        own time more."""
+        """What the picture shows; any picture will do.
+
+        17 ms on one thread, 8 to 12 more for each further face; with a finder what that takes comes on top.
+        """
         picture = analysed(frame.image, self._reader.longest)
         luma = grey(picture)
         faces = self._reader.read(picture, frame.pts)
