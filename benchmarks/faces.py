@@ -135,7 +135,8 @@ class Bench:
         for number in range(8):
             image = scaled(self.background[0], canvas)
             for index in range(count):
-                shown = pieces[index % len(pieces)].frames[number + index // len(pieces)].image
+                frames = pieces[index % len(pieces)].frames
+                shown = frames[(number + index // len(pieces)) % len(frames)].image
                 zoom = min(cell[0] / shown.shape[1], cell[1] / shown.shape[0])
                 small = cv2.resize(shown, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
                 x, y = index % columns * cell[0], index // columns * cell[1]
@@ -228,6 +229,9 @@ def same(image: Picture) -> Picture:
     return image
 
 
+SPOILS: dict[Spoil, str] = {same: "", noise: ", noise", dark: ", dark"}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, default=load_settings().data / "media")
@@ -256,9 +260,6 @@ def main() -> None:
         for count in (2, 4, 6):
             say(f"| {count} | {bench.tiled(pieces, count, canvas)} |")
         say(f"\nno face: boxes, near, far: {bench.empty(canvas)}")
-
-
-SPOILS: dict[Spoil, str] = {same: "", noise: ", noise", dark: ", dark"}
 
 
 def say(line: str) -> None:

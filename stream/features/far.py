@@ -10,7 +10,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stream.features.face import FACES, SMALLEST, Face, FaceReader
+from stream.features.face import FACES, SMALLEST, Face, FaceReader, Float
 from stream.features.finder import FaceFinder, Found
 from stream.features.picture import Picture
 
@@ -81,7 +81,7 @@ class FarReader:
         return None
 
 
-def _placed(face: Face, points: np.ndarray, width: int, height: int) -> Face:
+def _placed(face: Face, points: Float, width: int, height: int) -> Face:
     """A face with its points in pixels of a picture of this size, and what follows from them."""
     shares = points[:, :2] / np.array([width, height], np.float32)
     low, high = shares.min(axis=0), shares.max(axis=0)

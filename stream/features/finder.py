@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 from stream.features.picture import Picture
 
+Numbers = NDArray[np.float32] | NDArray[np.float64]
+
 ENLARGED = 2.0  # times at most: more would only cost time
 OVERLAP = 0.3  # of two boxes over both together, above which they are of one face
 
@@ -57,7 +59,7 @@ def on_canvas(image: Picture, longest: int, multiple: int) -> tuple[Picture, flo
     return canvas, zoom
 
 
-def likeliest(corners: NDArray[np.floating], scores: NDArray[np.floating], least: float, zoom: float) -> list[Found]:
+def likeliest(corners: Numbers, scores: Numbers, least: float, zoom: float) -> list[Found]:
     """Of boxes `[n, 4]` on a canvas those that score `least`, one for each face, in pixels of the picture."""
     likely = scores >= least
     corners, scores = corners[likely], scores[likely]
