@@ -49,7 +49,7 @@ def _anchors(height: int, width: int) -> NDArray[np.float32]:
         places: list[NDArray[np.float64]] = []
         for side, dense in kinds:
             offsets = (np.arange(dense) + 0.5) * side / dense - side / 2
-            down, across = np.meshgrid(offsets, offsets, indexing="ij")
+            across, down = np.meshgrid(offsets, offsets, indexing="ij")  # a place's anchors: column by column
             places.append(np.column_stack([down.ravel(), across.ravel(), np.full(dense * dense, side)]))
         grid = np.meshgrid(np.arange(height // stride), np.arange(width // stride), indexing="ij")
         corner = np.stack([*((axis + 0.5) * stride for axis in grid), np.zeros_like(grid[0])], axis=-1)

@@ -98,6 +98,18 @@ def test_every_face_of_a_meeting_is_found(finder: FaceBoxes, man: list[Picture])
         assert len(finder.find(tiled(man[0], count, [0.7] * count))) == count
 
 
+def test_a_box_lies_on_its_face_wherever_that_is(finder: FaceBoxes, near: VideoFrontEnd, man: list[Picture]) -> None:
+    """Small faces come from anchors that lie close together; each has its own place."""
+    known = near.observe(VideoFrame(0.0, man[0]))
+    assert known.box and known.view
+    zoom = 35 / known.view.size
+    middle = zoom * (np.array(known.box[:2]) + known.box[2:]) / 2 * man[0].shape[1::-1]
+    for x, y in ((200, 100), (207, 113), (213, 105), (221, 119), (229, 127), (230, 101)):
+        (found,) = finder.find(in_a_room(man[0], zoom, at=(x, y)))
+        centre = (np.array(found.box[:2]) + found.box[2:]) / 2
+        assert centre == pytest.approx([middle[0] + x, middle[1] + y], abs=7)
+
+
 def test_the_largest_are_read_and_stay_the_same(far: VideoFrontEnd, man: list[Picture]) -> None:
     """Six faces of nearly one size, which change from picture to picture who is the largest."""
     rng = np.random.default_rng(0)
