@@ -13,7 +13,7 @@ from stream.features.finder import Found, likeliest, on_canvas
 from stream.features.graph import open_graph
 from stream.features.picture import Picture
 
-LONGEST = 1280  # pixels of the canvas; faces of 40 of them are found, most of 30
+LONGEST = 1280  # pixels of the canvas; most faces of 40 of them are found, two of three of 30
 MULTIPLE = 128  # its sides, of the coarsest step
 LEAST = 0.5  # score
 # pixels from one place to the next -> (side of an anchor, how many a place has in each direction)
@@ -22,7 +22,7 @@ SHIFT, GROW = 10.0, 5.0  # what the network's numbers are multiplied by
 
 
 class FaceBoxes:
-    """The network. 45 ms a picture on one thread. Raises `CheckpointError` when it is not there."""
+    """The network. 40 ms a picture on one thread. Raises `CheckpointError` when it is not there."""
 
     def __init__(self) -> None:
         mend = "it comes with the package: install that again"
