@@ -13,7 +13,9 @@ from typing import Self
 
 from ebmc_core.checkpoint import checkpoint_folder
 from stream.errors import SettingsError
+from stream.face_finding import load_finder
 from stream.features.audio import AudioFrontEnd
+from stream.features.finder import FaceFinder
 from stream.features.text import TextFrontEnd
 from stream.features.video import VideoFrontEnd
 from stream.settings import Settings
@@ -35,6 +37,7 @@ STREAMS = 1024  # a live stream has one pass at a time, so that its frames never
 class FrontEnds:
     """Shared models, each with the worker that it runs in.
 
+    finder: finds the faces; None where MediaPipe's landmarker does it by itself.
     transcribing: whether words are wanted (`asr` is not `none`). lag: seconds of speech that may wait to be read.
     windows, pictures, words: threads. A window that has closed is served first, pictures second and speech recognition
     last: the native threads of their models stand back for each other in this order.
@@ -45,6 +48,7 @@ class FrontEnds:
     text: TextFrontEnd
     landmarker: Path
     expression: Path
+    finder: FaceFinder | None
     transcribing: bool
     lag: float
     windows: ThreadPoolExecutor
@@ -60,7 +64,7 @@ class FrontEnds:
 
     def watcher(self) -> VideoFrontEnd:
         """A face front end for one stream (tracking has a memory, so streams do not share it). Call it in its lane."""
-        return made_to_stand_back(PICTURES, partial(VideoFrontEnd, self.landmarker, self.expression))
+        return made_to_stand_back(PICTURES, partial(VideoFrontEnd, self.landmarker, self.expression, self.finder))
 
     def __enter__(self) -> Self:
         return self
@@ -83,6 +87,7 @@ def load_front_ends(settings: Settings, report: Callable[[str], None]) -> FrontE
         fetch(name, settings.cache, report, mirror=settings.models_mirror)
         for name in (ASR_MODELS[settings.asr], ENCODER, "minilm-l6-v2", "face-landmarker")
     )
+    finder = load_finder(settings, report)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     windows, pictures, words = (ThreadPoolExecutor(n, name) for n, name in zip((cores, cores, 1), POOLS, strict=True))
     # Whisper twice: a window's encoder pass must not queue behind the words of others, nor share their priority
@@ -95,6 +100,7 @@ def load_front_ends(settings: Settings, report: Callable[[str], None]) -> FrontE
         text=text.result(),
         landmarker=landmarker,
         expression=checkpoint_folder("expression"),
+        finder=finder,
         transcribing=settings.asr != "none",
         lag=settings.asr_lag,
         windows=windows,

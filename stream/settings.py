@@ -5,7 +5,7 @@ Rising order: defaults, `ebmc.toml` in the current folder, `EBMC_*` environment 
 
 from pathlib import Path
 from tomllib import TOMLDecodeError
-from typing import Annotated
+from typing import Annotated, Literal
 
 import platformdirs
 from pydantic import BaseModel, Field, ValidationError
@@ -70,6 +70,8 @@ class Settings(BaseSettings):
     """Speech recogniser: `tiny.en`, `none`, or a larger Whisper of the registry, as `base` or `small.en`."""
     asr_lag: Annotated[float, Field(ge=1, le=30)] = 6.0
     """Seconds of speech of a live stream that may wait for recognition; when there is more, it skips to the newest."""
+    faces: Literal["near", "far", "yunet"] = "near"
+    """Who finds the faces: `near`, MediaPipe; `far`, FaceBoxes, for rooms and meetings; `yunet`, fetched, likewise."""
     cache: Path = platformdirs.user_cache_path("ebmc")
     """Where model weights are kept."""
     models_mirror: str | None = None

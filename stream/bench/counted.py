@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
 
+from stream.features.finder import FaceFinder
 from stream.features.video import FaceObservation, VideoFrontEnd
 from stream.front_ends import PICTURES, FrontEnds
 from stream.records import VideoFrame
@@ -14,8 +15,8 @@ from stream.worker import made_to_stand_back
 class CountedVideo(VideoFrontEnd):
     """A face front end; each picture it is asked to look at is counted."""
 
-    def __init__(self, landmarker: Path, expression: Path, looked: Counter[str]) -> None:
-        super().__init__(landmarker, expression)
+    def __init__(self, landmarker: Path, expression: Path, finder: FaceFinder | None, looked: Counter[str]) -> None:
+        super().__init__(landmarker, expression, finder)
         self._looked = looked
 
     def observe(self, frame: VideoFrame) -> FaceObservation:
@@ -32,7 +33,8 @@ class CountedFrontEnds(FrontEnds):
 
     def watcher(self) -> VideoFrontEnd:
         """A face front end for one stream."""
-        return made_to_stand_back(PICTURES, partial(CountedVideo, self.landmarker, self.expression, self.looked))
+        made = partial(CountedVideo, self.landmarker, self.expression, self.finder, self.looked)
+        return made_to_stand_back(PICTURES, made)
 
 
 def counted(front: FrontEnds) -> CountedFrontEnds:

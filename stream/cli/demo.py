@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from stream.cli.options import Asr, Checkpoint, Engine, Log, LogLevel
+from stream.cli.options import Asr, Checkpoint, Engine, Faces, Log, LogLevel
 from stream.cli.terminal import one_line_errors, say
 from stream.errors import SettingsError
 from stream.logs import LogStyle, logging_to
@@ -52,6 +52,7 @@ def demo_command(
     ] = None,
     engine: Engine = None,
     asr: Asr = None,
+    faces: Faces = None,
     checkpoint: Checkpoint = None,
     log: Log = LogStyle.TEXT,
     log_level: LogLevel = "warning",
@@ -80,7 +81,7 @@ def demo_command(
         from stream.settings import load_settings
         from stream.sinks.sink import sink_from
 
-        settings = load_settings(engine=engine, asr=asr, checkpoint=checkpoint)
+        settings = load_settings(engine=engine, asr=asr, faces=faces, checkpoint=checkpoint)
         flags = {"port": port, "host": host, "certificate": certificate, "key": key}
         given = {name: value for name, value in flags.items() if value is not None}
         server = type(settings.server).model_validate(settings.server.model_dump() | given)

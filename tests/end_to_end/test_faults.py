@@ -27,6 +27,7 @@ def one_line(text: str) -> str:
         (["missing.mp4"], "there is no such file"),
         (["clip", "--engine", "warp"], "warp"),
         (["clip", "--asr", "huge"], "huge"),
+        (["clip", "--faces", "telescope"], "'near', 'far' or 'yunet'"),
         (["clip", "--hop", "0"], "hop"),
         (["clip", "--checkpoint", "nothing"], "nothing"),
         (["clip", "--sink", "mqtt:x"], "jsonl"),

@@ -35,7 +35,8 @@ def test_the_page_says_what_the_registry_says(name: str) -> None:
             case _:
                 raise AssertionError(f"{source} is on one machine only")
     if entry.optional:
-        assert use == f"`--asr {name.removeprefix('whisper-')}`"
+        option = f"--asr {name.removeprefix('whisper-')}" if name.startswith("whisper-") else f"--faces {name}"
+        assert use == f"`{option}`"
 
 
 def test_the_page_has_no_other_entries() -> None:
@@ -48,8 +49,8 @@ def test_every_entry_has_checksums_of_its_own_and_a_fixed_version(name: str) -> 
     assert all(re.fullmatch("[0-9a-f]{64}", digest) for digest in entry.files.values())
     assert len(set(entry.files.values())) == len(entry.files)
     for source in entry.sources:
-        if isinstance(source, WebFolder) and "huggingface" in source.url:
-            assert re.search(r"/resolve/[0-9a-f]{40}$", source.url), "a branch moves, a revision does not"
+        if isinstance(source, WebFolder) and re.search("huggingface|githubusercontent", source.url):
+            assert re.search(r"/[0-9a-f]{40}(/|$)", source.url), "a branch moves, a revision does not"
 
 
 def test_no_two_whispers_are_the_same() -> None:
