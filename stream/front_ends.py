@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -28,6 +29,7 @@ ASR_MODELS = {
 }
 POOLS = ("windows", "pictures", "words")
 PICTURES, WORDS = 5, 10  # by how much their native threads stand back, as `nice` counts
+SWITCH = 0.0005  # seconds that a thread may run Python while others wait; at 5 ms every step of a window waited 0.1 s
 STREAMS = 1024  # a live stream has one pass at a time, so that its frames never wait for room here
 
 
@@ -104,6 +106,7 @@ def load_front_ends(settings: Settings, report: Callable[[str], None]) -> FrontE
         listening=Worker("speech-recognition", words, limit=STREAMS),
         reading=Worker("text-features", limit=STREAMS),  # a thread of its own: it is quick, and must not queue for one
     )
+    sys.setswitchinterval(SWITCH)
     gc.collect()
     gc.freeze()  # what is loaded stays: looking through it for garbage stopped the stream for 0.1 s each time
     return front

@@ -62,6 +62,7 @@ class Hearing:
         self._ring = SoundRing(reach)
         self._activity = VoiceActivity()
         self._chunks: deque[SpeechChunk] = deque(maxlen=round(reach * AUDIO_RATE / CHUNK))
+        self._unheard: list[AudioFrame] = []  # whose voice activity nobody has asked for yet
         self._last_speech: float | None = None
         self._behind = self._ended = False
         self._analysed: tuple[float, asyncio.Future[ModalityFeatures]] | None = None
@@ -81,10 +82,9 @@ class Hearing:
     async def take(self, frame: AudioFrame) -> None:
         """Listen to the next frame; recognition that is due begins in its worker."""
         self._ring.push(frame)
-        chunks = self._activity.push(frame)
-        self._chunks.extend(chunks)
-        if self._passes:
-            await self._passes.take(frame, chunks)
+        self._unheard.append(frame)
+        if self._passes:  # they wait for the ends of speech; windows ask twice a second, when they close
+            await self._passes.take(frame, self._listen())
 
     async def hear(self) -> None:
         """Apply the pass that is running, waiting for it, and begin the next if one is due."""
@@ -102,6 +102,7 @@ class Hearing:
 
         dropped: it was closed without waiting for its sound. busy: there is no time to analyse the sound.
         """
+        self._listen()
         while self._chunks and self._chunks[0].end <= window.start:
             self._chunks.popleft()
         inside = tuple(chunk for chunk in self._chunks if chunk.start < window.end)
@@ -114,6 +115,13 @@ class Hearing:
             self._behind = True
             log.warning("%s: speech recognition is behind and skips to the newest speech", window.stream)
         return HeardWindow(audio, await self._passes.utterances(window), inside, skipped, spared)
+
+    def _listen(self) -> list[SpeechChunk]:
+        """The voice activity of what has come since it was last asked for."""
+        chunks = self._activity.push(*self._unheard)
+        self._unheard.clear()
+        self._chunks.extend(chunks)
+        return chunks
 
     async def close(self) -> None:
         """End the recognition that is under way."""

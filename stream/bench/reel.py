@@ -8,18 +8,18 @@ import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol
 
 import av
 import numpy as np
 from av.audio.frame import AudioFrame as DecodedAudio
 from av.audio.resampler import AudioResampler
-from av.video.frame import VideoFrame as DecodedVideo
 from numpy.typing import NDArray
 
 from ebmc_core.modality import Modality
 from stream.errors import SourceError
 from stream.records import AUDIO_RATE, AudioFrame, Frame, VideoFrame
+from stream.sources.converting import Negative
 from stream.sources.file import open_media
 
 CHUNK = AUDIO_RATE * 32 // 1000  # samples handed on at once: 32 ms, as live sources do
@@ -47,7 +47,7 @@ class Reel(Protocol):
 class DecodedReel:
     """A media file, decoded while it plays. start: seconds of the file at which event time 0 is.
 
-    Every picture is decoded, at most `video_rate` a second become pixels, as the sources of the pipeline do it.
+    Every picture is decoded, at most `video_rate` a second are handed on, as the sources of the pipeline do it.
     """
 
     path: Path
@@ -89,7 +89,7 @@ class DecodedReel:
                 if time < begin - 1e-6 or int(time * self.video_rate + 1e-6) <= slot or time >= self.length:
                     continue
                 slot = int(time * self.video_rate + 1e-6)
-                yield VideoFrame(time, pixels(picture))
+                yield VideoFrame(time, Negative(picture))
 
     def _sound(self, begin: float) -> Iterator[AudioFrame]:
         first, samples = begin, np.zeros(0, np.float32)
@@ -139,7 +139,7 @@ def remembered(reel: DecodedReel) -> tuple[Frame, ...]:
     for frame in whole.frames():
         if frame.pts >= whole.length:
             break
-        found.append(frame)
+        found.append(VideoFrame(frame.pts, frame.image) if isinstance(frame, VideoFrame) else frame)
     return tuple(found)
 
 
@@ -158,11 +158,6 @@ def decoded_reel(path: Path, video_rate: float, start: float = 0.0) -> DecodedRe
     if length < 1.0:
         raise SourceError(f"{path}: lasts {length:.1f} s; a benchmark needs at least 1 s to repeat")
     return DecodedReel(path, video_rate, start, length, frozenset(kinds))
-
-
-def pixels(picture: DecodedVideo) -> NDArray[np.uint8]:
-    """uint8 `[H, W, 3]`, RGB."""
-    return cast("NDArray[np.uint8]", picture.to_ndarray(format="rgb24"))
 
 
 def resampled(resampler: AudioResampler, decoded: DecodedAudio) -> NDArray[np.float32]:
