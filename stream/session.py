@@ -31,6 +31,7 @@ log = logging.getLogger(__name__)
 
 SPARSE = 0.4  # seconds between two pictures that are looked at, at most, while a window waits
 SPARSER = 1.0  # seconds, while windows are late
+ROUNDING = 1e-6  # seconds
 
 SWITCHED_OFF = "switched off"
 WIDTHS = {Modality.TEXT: TextFrontEnd.WIDTH, Modality.AUDIO: AudioFrontEnd.WIDTH, Modality.VIDEO: VideoFrontEnd.WIDTH}
@@ -116,7 +117,8 @@ class Session:
         """Look at a picture, unless there is no time: a window that waits comes first, but for one now and then."""
         if self.watching is None:
             return True
-        enough = self._looked is not None and picture.pts - self._looked < (SPARSER if busy else SPARSE)
+        least = (SPARSER if busy else SPARSE) - ROUNDING
+        enough = self._looked is not None and picture.pts - self._looked < least
         if not self._patient and enough and (busy or self._front.hearing.backlog):
             return False
         if taken := await self.watching.take(picture):
