@@ -1,12 +1,11 @@
 """A bounded queue between two stages, with a named policy for what happens when it is full.
 
-    block            the sender waits                                   files: nothing may be lost
-    drop-oldest      the oldest item makes room                         what is published live
-    latest           only the newest item is kept                       pictures: an old one is worth nothing
-    latency-bounded  drop-oldest, and an item that waited too long is   sound and frames of a live source
-                     not handed over any more
+    block            the sender waits              frames on their way to the session, windows, events of files
+    drop-oldest      the oldest item makes room    events of a live run, for each sink by itself
 
-Whatever is dropped is counted, by the reason.
+Whatever is dropped is counted, by the reason. Between a live source and the loop stands no channel but a `LiveBuffer`
+(`stream/sources/buffer.py`), which a thread fills: it keeps the newest sound, the latest picture, and nothing that has
+waited too long.
 """
 
 import asyncio
@@ -28,28 +27,18 @@ class Policy(StrEnum):
 
     BLOCK = "block"
     DROP_OLDEST = "drop-oldest"
-    LATEST = "latest"
-    LATENCY_BOUNDED = "latency-bounded"
 
 
 class Channel(Generic[Item]):
     """First in, first out, at most `limit` items.
 
-    within: seconds that an item may wait, for the policy `latency-bounded`. now: the clock that measures them.
-    dropped: how many items were lost, by reason (`full`, `late`). The sender closes the channel when there is no more
-    to come; what is in it can still be received.
+    now: the clock that measures how long items wait. dropped: how many items were lost, by reason (`full`). The sender
+    closes the channel when there is no more to come; what is in it can still be received.
     """
 
-    def __init__(
-        self,
-        limit: int,
-        policy: Policy = Policy.BLOCK,
-        within: float = float("inf"),
-        now: Callable[[], float] = time.monotonic,
-    ) -> None:
-        self.limit = 1 if policy is Policy.LATEST else limit
-        self.policy, self.dropped = policy, Counter[str]()
-        self._within, self._now = within, now
+    def __init__(self, limit: int, policy: Policy = Policy.BLOCK, now: Callable[[], float] = time.monotonic) -> None:
+        self.limit, self.policy, self.dropped = limit, policy, Counter[str]()
+        self._now = now
         self._items: deque[tuple[Item, float]] = deque()
         self._closed = False
         self._changed = asyncio.Event()
@@ -91,7 +80,7 @@ class Channel(Generic[Item]):
 
         linger: seconds to wait for more once the first is there, while there are fewer than `most`.
         """
-        while not self._fresh() and not self._closed:
+        while not self._items and not self._closed:
             await self._change()
         until = self._now() + linger
         while self._items and len(self._items) < most and not self._closed and (left := until - self._now()) > 0:
@@ -112,13 +101,6 @@ class Channel(Generic[Item]):
     async def __aiter__(self) -> AsyncIterator[Item]:
         while items := await self.receive_many(1):
             yield items[0]
-
-    def _fresh(self) -> bool:
-        """Whether there is an item that has not waited too long; those that have are dropped."""
-        while self.policy is Policy.LATENCY_BOUNDED and self._items and self._now() - self._items[0][1] > self._within:
-            self._items.popleft()
-            self.dropped["late"] += 1
-        return bool(self._items)
 
     async def _change(self) -> None:
         self._changed.clear()

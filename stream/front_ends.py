@@ -2,6 +2,7 @@
 
 import gc
 import os
+import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -29,7 +30,8 @@ ASR_MODELS = {
     "none": ENCODER,
 }
 POOLS = ("windows", "pictures", "words")
-PICTURES, WORDS = 5, 10  # by how much their native threads stand back, as `nice` counts
+SOUND, PICTURES, WORDS = 3, 8, 12  # by how much their native threads stand back, as `nice` counts
+SWITCH = 0.0005  # seconds that a thread may run Python while others wait; at 5 ms every step of a window waited 0.1 s
 STREAMS = 1024  # a live stream has one pass at a time, so that its frames never wait for room here
 
 
@@ -40,7 +42,8 @@ class FrontEnds:
     finder: finds the faces; None where MediaPipe's landmarker does it by itself.
     transcribing: whether words are wanted (`asr` is not `none`). lag: seconds of speech that may wait to be read.
     windows, pictures, words: threads. A window that has closed is served first, pictures second and speech recognition
-    last: the native threads of their models stand back for each other in this order.
+    last: the native threads of their models stand back for each other in this order, and all of them for threads that
+    run Python. One that was handed Python's lock and finds both cores taken keeps everybody waiting.
     """
 
     recogniser: Recogniser
@@ -92,7 +95,7 @@ def load_front_ends(settings: Settings, report: Callable[[str], None]) -> FrontE
     windows, pictures, words = (ThreadPoolExecutor(n, name) for n, name in zip((cores, cores, 1), POOLS, strict=True))
     # Whisper twice: a window's encoder pass must not queue behind the words of others, nor share their priority
     recogniser = words.submit(made_to_stand_back, WORDS, partial(Recogniser, whisper, workers=1))
-    encoder = windows.submit(Recogniser, ears, workers=cores)
+    encoder = windows.submit(made_to_stand_back, SOUND, partial(Recogniser, ears, workers=cores))
     text = windows.submit(TextFrontEnd, minilm)
     front = FrontEnds(
         recogniser=recogniser.result(),
@@ -110,6 +113,7 @@ def load_front_ends(settings: Settings, report: Callable[[str], None]) -> FrontE
         listening=Worker("speech-recognition", words, limit=STREAMS),
         reading=Worker("text-features", limit=STREAMS),  # a thread of its own: it is quick, and must not queue for one
     )
+    sys.setswitchinterval(SWITCH)
     gc.collect()
     gc.freeze()  # what is loaded stays: looking through it for garbage stopped the stream for 0.1 s each time
     return front

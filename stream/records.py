@@ -3,7 +3,7 @@
 Time is event time: seconds on the source's clock, 0 at its first presentation timestamp.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -31,10 +31,15 @@ class AudioFrame:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class VideoFrame:
-    """One picture. pts: event time, seconds. image: uint8 `[H, W, 3]`, RGB."""
+    """One picture. pts: event time, seconds. pixels: of the image, or what makes them when they are first wanted."""
 
     pts: float
-    image: NDArray[np.uint8]
+    pixels: NDArray[np.uint8] | Callable[[], NDArray[np.uint8]]
+
+    @property
+    def image(self) -> NDArray[np.uint8]:
+        """uint8 `[H, W, 3]`, RGB."""
+        return self.pixels() if callable(self.pixels) else self.pixels
 
     @property
     def end(self) -> float:

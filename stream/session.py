@@ -30,7 +30,9 @@ from stream.worker import Load
 
 log = logging.getLogger(__name__)
 
-SPARSE = 0.4  # seconds between two pictures that are looked at, at most, however little time there is
+SPARSE = 0.4  # seconds between two pictures that are looked at, at most, while a window waits
+SPARSER = 1.0  # seconds, while windows are late
+ROUNDING = 1e-6  # seconds
 
 SWITCHED_OFF = "switched off"
 WIDTHS = {Modality.TEXT: TextFrontEnd.WIDTH, Modality.AUDIO: AudioFrontEnd.WIDTH, Modality.VIDEO: VideoFrontEnd.WIDTH}
@@ -90,7 +92,7 @@ class Session:
     async def take(self, arrival: Arrival) -> list[Closing]:
         """Begin the work on a record; returns the windows it closed. A picture that finds no room is only counted."""
         record = arrival.record
-        if isinstance(record, VideoFrame) and self.watching and not await self._look(record, self.watching):
+        if isinstance(record, VideoFrame) and not await self._look(record, arrival.busy):
             self.dropped["face analysis is busy"] += 1
             arrival = replace(arrival, record=Passed(record.pts))
         if self.watching and self.watching.pending:
@@ -114,12 +116,15 @@ class Session:
                 closed = self._windower.complete(until)
         return [await self._close(window, arrival.busy, arrival.pending) for window in closed]
 
-    async def _look(self, picture: VideoFrame, watching: Watching) -> bool:
+    async def _look(self, picture: VideoFrame, busy: bool) -> bool:
         """Look at a picture, unless there is no time: a window that waits comes first, but for one now and then."""
-        enough = self._looked is not None and picture.pts - self._looked < SPARSE
-        if not self._patient and enough and self._front.hearing.backlog:
+        if self.watching is None:
+            return True
+        least = (SPARSER if busy else SPARSE) - ROUNDING
+        enough = self._looked is not None and picture.pts - self._looked < least
+        if not self._patient and enough and (busy or self._front.hearing.backlog):
             return False
-        if taken := await watching.take(picture):
+        if taken := await self.watching.take(picture):
             self._looked = picture.pts
         return taken
 

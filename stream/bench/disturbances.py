@@ -146,7 +146,7 @@ def _pictures(
     frames: Sequence[Frame], span: Span, change: Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 ) -> list[Frame]:
     return [
-        replace(frame, image=change(frame.image)) if isinstance(frame, VideoFrame) and frame.pts in span else frame
+        VideoFrame(frame.pts, change(frame.image)) if isinstance(frame, VideoFrame) and frame.pts in span else frame
         for frame in frames
     ]
 

@@ -110,12 +110,12 @@ class FaultyReel:
             return replace(frame, samples=np.full_like(frame.samples, np.nan)) if spoils else frame
         match kind:
             case FaultKind.BLACK:
-                return replace(frame, image=np.zeros_like(frame.image))
+                return VideoFrame(frame.pts, np.zeros_like(frame.image))
             case FaultKind.ONE_PIXEL:
-                return replace(frame, image=frame.image[:1, :1].copy())
+                return VideoFrame(frame.pts, frame.image[:1, :1].copy())
             case FaultKind.RESIZED:
                 width, height = (int(side) for side in self._rng.integers(8, 720, 2))
-                return replace(frame, image=np.asarray(cv2.resize(frame.image, (width, height)), np.uint8))
+                return VideoFrame(frame.pts, np.asarray(cv2.resize(frame.image, (width, height)), np.uint8))
             case _:
                 return frame
 

@@ -146,11 +146,12 @@ class VideoFrontEnd:
 
         17 ms on one thread, 8 to 12 more for each further face; with a finder what that takes comes on top.
         """
-        picture = analysed(frame.image, self._reader.longest)
+        image = frame.image
+        picture = analysed(image, self._reader.longest)
         luma = grey(picture)
         faces = self._reader.read(picture, frame.pts)
         ids = self._tracker.identify([face.box for face in faces], frame.pts)
-        scale = frame.image.shape[0] / picture.shape[0]
+        scale = image.shape[0] / picture.shape[0]
         seen = tuple(seen_face(picture, luma, face, name, scale) for face, name in zip(faces, ids, strict=True))
         observation = FaceObservation(
             pts=frame.pts,

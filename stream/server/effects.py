@@ -51,7 +51,7 @@ class Effects:
             image = blurred_image(image)
         if switches.covered:
             image = np.zeros_like(image)
-        return replace(frame, image=image)
+        return VideoFrame(frame.pts, image)
 
     def sound(self, frame: AudioFrame) -> AudioFrame:
         """The sound as it is heard."""

@@ -89,7 +89,8 @@ class BlockingBuffer(_Buffer):
 class LiveBuffer(_Buffer):
     """Frames of at most `seconds`: of the pictures the latest, of the sound the newest; what waited longer is dropped.
 
-    Sound is dropped oldest first. Every frame that is dropped is counted in `condition.dropped`.
+    Its policies are two, `latest` for pictures and `latency-bounded` for sound (oldest first, beyond `seconds`). It is
+    no `Channel`, since a thread fills it. Every frame that is dropped is counted in `condition.dropped`.
     """
 
     def __init__(self, seconds: float, condition: Condition) -> None:

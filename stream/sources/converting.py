@@ -104,12 +104,27 @@ class SoundConverter:
         return np.interp(places, np.arange(len(samples)), samples).astype(np.float32)
 
 
+class Negative:
+    """A decoded picture; its pixels are made when they are first asked for, by whoever asks, and kept."""
+
+    def __init__(self, frame: DecodedVideo) -> None:
+        self._held: DecodedVideo | NDArray[np.uint8] = frame
+
+    def __call__(self) -> NDArray[np.uint8]:
+        """uint8 `[H, W, 3]`, RGB. Raises what FFmpeg raises for a format that it cannot convert."""
+        held = self._held
+        if isinstance(held, DecodedVideo):  # two threads at once make the same twice
+            self._held = held = cast("NDArray[np.uint8]", held.to_ndarray(format="rgb24"))
+        return held
+
+
 class PictureConverter:
-    """One stream's pictures, at most `rate` per second; only those are turned into pixels."""
+    """One stream's pictures, at most `rate` per second. Of those, what nobody looks at is never turned into pixels."""
 
     def __init__(self, rate: float) -> None:
         self._interval = 1.0 / rate
         self._next = 0.0
+        self._known: tuple[str, int, int] | None = None
 
     def push(self, event: float, frame: DecodedVideo) -> Iterator[VideoFrame]:
         """Take the next decoded picture. event: its event time, seconds."""
@@ -117,4 +132,8 @@ class PictureConverter:
             return
         # the next slot of the grid, so that a steady camera is thinned steadily
         self._next = float((np.floor(event / self._interval + 1e-6) + 1) * self._interval)
-        yield VideoFrame(round(event, 6), cast("NDArray[np.uint8]", frame.to_ndarray(format="rgb24")))
+        kind, pixels = (frame.format.name, frame.width, frame.height), Negative(frame)
+        if kind != self._known:  # one that cannot be converted must fail here, where damage is looked for
+            pixels()
+            self._known = kind
+        yield VideoFrame(round(event, 6), pixels)

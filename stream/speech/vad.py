@@ -68,23 +68,33 @@ class VoiceActivity:
         self._hidden = np.zeros((1, 1, 128), np.float32)
         self._cell = np.zeros((1, 1, 128), np.float32)
 
-    def push(self, frame: AudioFrame) -> list[SpeechChunk]:
-        """The chunks that this frame completed. After a gap the network starts anew; what is heard twice counts once.
+    def push(self, *frames: AudioFrame) -> list[SpeechChunk]:
+        """The chunks that these frames completed. After a gap the network starts anew; what is heard twice counts once.
 
-        Raises `SourceError` when the frame is not at 16 kHz.
+        Sixteen chunks at once cost what five do one by one. Raises `SourceError` when a frame is not at 16 kHz.
         """
+        found: list[SpeechChunk] = []
+        parts: list[NDArray[np.float32]] = []
+        count = 0  # samples in them
+        for frame in frames:
+            samples = self._fitting(frame, count)
+            if samples is None:  # after a gap
+                found += self._read(np.concatenate([self._rest, *parts]))
+                self._restart(frame.pts)
+                samples, parts, count = _finite(frame), [], 0
+            parts.append(samples)
+            count += len(samples)
+        return found + self._read(np.concatenate([self._rest, *parts]))
+
+    def _fitting(self, frame: AudioFrame, waiting: int) -> NDArray[np.float32] | None:
+        """The samples of a frame that are new, where `waiting` others come before it; None when there is a gap."""
         if frame.rate != AUDIO_RATE:
             raise SourceError(f"speech detection needs audio at {AUDIO_RATE} Hz, this source gives {frame.rate} Hz")
-        expected = self._origin + (self._done * CHUNK + len(self._rest)) / AUDIO_RATE
-        samples = frame.samples
-        if not np.isfinite(samples).all():
-            samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
-        samples = samples.astype(np.float32, copy=False)
+        expected = self._origin + (self._done * CHUNK + len(self._rest) + waiting) / AUDIO_RATE
         if frame.pts > expected + GAP:
-            self._restart(frame.pts)
-        elif frame.pts < expected - GAP:
-            samples = samples[round((expected - frame.pts) * AUDIO_RATE) :]
-        return self._read(np.concatenate([self._rest, samples]))
+            return None
+        samples = _finite(frame)
+        return samples[round((expected - frame.pts) * AUDIO_RATE) :] if frame.pts < expected - GAP else samples
 
     def _read(self, samples: NDArray[np.float32]) -> list[SpeechChunk]:
         """Run the network over the whole chunks in `samples` and keep the rest."""
@@ -106,3 +116,11 @@ class VoiceActivity:
     def _time(self, chunk: int) -> float:
         """Event time at which a chunk begins; from the count, so that no rounding adds up."""
         return self._origin + chunk * CHUNK / AUDIO_RATE
+
+
+def _finite(frame: AudioFrame) -> NDArray[np.float32]:
+    """Its samples, float32 `[n]`; NaN and infinities are silence."""
+    samples = frame.samples
+    if not np.isfinite(samples).all():
+        samples = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
+    return samples.astype(np.float32, copy=False)

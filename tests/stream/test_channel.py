@@ -79,7 +79,6 @@ def test_a_sender_learns_that_the_channel_is_closed() -> None:
     ("policy", "kept", "lost"),
     [
         (Policy.DROP_OLDEST, [7, 8, 9], {"full": 7}),
-        (Policy.LATEST, [9], {"full": 9}),
         (Policy.BLOCK, list(range(10)), {}),
     ],
 )
@@ -91,20 +90,6 @@ def test_what_a_full_channel_keeps(policy: Policy, kept: list[int], lost: dict[s
         channel.close()
         assert [item async for item in channel] == kept
         assert dict(channel.dropped) == lost
-
-    asyncio.run(scenario())
-
-
-def test_what_waited_too_long_is_not_handed_over() -> None:
-    async def scenario() -> None:
-        now = 0.0
-        channel: Channel[str] = Channel(9, Policy.LATENCY_BOUNDED, within=1.0, now=lambda: now)
-        channel.offer("old")
-        now = 0.6
-        channel.offer("young")
-        now = 1.2
-        assert await channel.receive_many(9) == ["young"]
-        assert dict(channel.dropped) == {"late": 1}
 
     asyncio.run(scenario())
 

@@ -71,6 +71,22 @@ def test_sound_that_comes_twice_is_heard_once(clip: Path) -> None:
     assert np.allclose([c.probability for c in chunks], [c.probability for c in heard(samples)], atol=1e-4)
 
 
+@pytest.mark.parametrize("together", [1, 3, 12])
+def test_frames_that_are_heard_together_are_heard_as_one_by_one(clip: Path, together: int) -> None:
+    #   sound  |---- 0 .. 2 ----|      gap      |-- 5 .. 6 --|
+    #                                              |-- 5.5 .. 6.5 --|   half of it again
+    samples = read_sound(clip)
+    places = [*range(0, 32_000, 1_000), *range(80_000, 96_000, 1_000), *range(88_000, 104_000, 1_000)]
+    frames = [AudioFrame(place / 16_000, samples[place : place + 1_000]) for place in places]
+    alone, joined = VoiceActivity(), VoiceActivity()
+    one_by_one = [chunk for frame in frames for chunk in alone.push(frame)]
+    groups = [frames[first : first + together] for first in range(0, len(frames), together)]
+    at_once = [chunk for group in groups for chunk in joined.push(*group)]
+    assert [(c.start, c.end) for c in at_once] == [(c.start, c.end) for c in one_by_one]
+    assert np.allclose([c.probability for c in at_once], [c.probability for c in one_by_one], atol=1e-4)
+    assert at_once[-1].end == pytest.approx(6.5, abs=CHUNK_SECONDS)
+
+
 def test_samples_that_are_not_numbers_are_silence(clip: Path) -> None:
     samples = read_sound(clip)[:32_000].copy()
     samples[8_000:16_000], quiet = np.nan, samples.copy()
