@@ -93,20 +93,30 @@ class SentimentEvent:
 
     def as_dict(self) -> dict[str, Any]:
         """The event as it is published; it fits `schema/sentiment-event-1.json`."""
+        parts = self.as_parts()
+        for name in ("sentiment", "latency", "engine"):
+            parts[name] = _fields(parts[name])
+        parts["modalities"] = {name: _fields(report) for name, report in parts["modalities"].items()}
+        parts["transcript"] = _fields(self.transcript) | {"words": [_fields(word) for word in self.transcript.words]}
+        parts["face"] = _fields(self.face) if self.face else None
+        return parts
+
+    def as_parts(self) -> dict[str, Any]:
+        """The same with records left as they are, for an encoder that reads dataclasses itself, many times as fast."""
         window = {"index": self.window.index, "start": round(self.window.start, 3), "end": round(self.window.end, 3)}
         return {
             "schema": SCHEMA,
             "event_id": self.event_id,
             "stream": self.window.stream,
             "window": window,
-            "sentiment": _fields(self.sentiment),
+            "sentiment": self.sentiment,
             "trust": {modality.value: share for modality, share in self.trust.items()},
-            "modalities": {modality.value: _fields(report) for modality, report in self.modalities.items()},
-            "transcript": _fields(self.transcript) | {"words": [_fields(word) for word in self.transcript.words]},
+            "modalities": {modality.value: report for modality, report in self.modalities.items()},
+            "transcript": self.transcript,
             "faces": self.faces,
-            "face": _fields(self.face) if self.face else None,
-            "latency": _fields(self.latency),
-            "engine": _fields(self.engine),
+            "face": self.face,
+            "latency": self.latency,
+            "engine": self.engine,
         }
 
     def as_json(self) -> str:

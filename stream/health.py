@@ -39,11 +39,12 @@ class Health:
     """What the health pages tell. Written by the event loop, read by any thread.
 
     bound: age of the last heartbeat from which the loop counts as stuck, seconds. now: monotonic seconds.
-    ends: whether it has been told to stop, or is over.
+    ends: whether it has been told to stop, or is over. label: under which name a stream of this process is told.
     """
 
     bound: float = 5.0
     now: Callable[[], float] = time.monotonic
+    label: Callable[[str], str] = str
     _beat: float | None = None
     _loaded: bool = False
     _sources: dict[str, Condition] = field(default_factory=dict[str, Condition])
@@ -97,9 +98,9 @@ class Health:
     def unready(self) -> dict[str, str]:
         """What is not ready, and how it is; empty when all is."""
         models = {} if self._loaded else {"models": "loading"}
-        opening = {f"source {stream}": "opening" for stream in sorted(self._expected)}
-        states = {stream: condition.state for stream, condition in list(self._sources.items())}
-        return models | opening | {f"source {stream}": state for stream, state in states.items() if state != OPEN}
+        opening = {f"source {self.label(stream)}": "opening" for stream in sorted(self._expected)}
+        states = [(self.label(stream), condition.state) for stream, condition in list(self._sources.items())]
+        return models | opening | {f"source {stream}": state for stream, state in states if state != OPEN}
 
 
 async def beat(health: Health) -> None:
@@ -133,8 +134,8 @@ class _HealthMeters(Collector):
 
 
 def watched(label: Callable[[str], str] = str) -> tuple[Metrics, Health]:
-    """The meters and the health of one process, and the health among the meters. label: as for `Metrics`."""
-    metrics, health = Metrics(label), Health()
+    """The meters and the health of one process, and the health among the meters. label: as for both."""
+    metrics, health = Metrics(label), Health(label=label)
     metrics.registry.register(_HealthMeters(health))
     return metrics, health
 

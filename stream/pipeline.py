@@ -199,7 +199,8 @@ async def assemble(closed: Channel[Leaving], session: Session, media: Media, rea
         this.metrics.source(session.name, media.condition)
         this.metrics.depth("windows", len(closed), session.name)
         this.metrics.lag(session.name, now - leaving.ended)
-        this.metrics.factor(session.name, features.window.end / max(now - begun, 1e-3))
+        done = features.window.end - media.first * this.settings.hop  # what came before was another's
+        this.metrics.factor(session.name, done / max(now - begun, 1e-3))
         session.tell(this.metrics)
 
 

@@ -4,7 +4,7 @@ import asyncio
 import signal
 from collections import Counter
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
 from engines.selection import open_engine
@@ -21,6 +21,7 @@ from stream.event import SentimentEvent
 from stream.front_ends import load_front_ends
 from stream.pipeline import Run, run
 from stream.settings import Settings
+from stream.sinks.sink import Sink
 
 BUSY = "face analysis is busy"  # the reason under which a session counts a picture that it did not look at
 GRACE = 10.0  # seconds on the wall clock that a pipeline has to give its last events after the sources have ended
@@ -108,8 +109,10 @@ class Outcome:
         return max((sample.memory for sample in self.samples), default=None)
 
 
-def attempt(trial: Trial, report: Callable[[float], None]) -> Outcome:
-    """Load everything, play, measure. report: hears how many seconds of event time were played."""
+def attempt(trial: Trial, report: Callable[[float], None], sinks: Sequence[Sink] = ()) -> Outcome:
+    """Load everything, play, measure. report: hears how many seconds of event time were played. sinks: have each event
+    before its time is taken.
+    """
     clock, outcome = PaceClock(trial.speed), Outcome()
     total = trial.warmup + trial.seconds
     sources = [
@@ -122,7 +125,7 @@ def attempt(trial: Trial, report: Callable[[float], None]) -> Outcome:
         open_engine(trial.settings.engine, trial.settings.checkpoint) as engine,
     ):
         tally, seeing = Tally(), counted(front)
-        this = Run(seeing, engine, [arrivals], clock, trial.settings, metrics=tally)
+        this = Run(seeing, engine, [*sinks, arrivals], clock, trial.settings, metrics=tally)
         outcome.interrupted = asyncio.run(_play(sources, this, tally, trial, outcome, report))
     outcome.stages, outcome.left_out = tally.stages(trial.speed), tally.left_out()
     outcome.looked, outcome.speech = seeing.looked["pictures"], tally.recognition()
@@ -157,7 +160,9 @@ async def _play(
 ) -> bool:
     """Run the pipeline until it has ended or is overdue; returns whether it was interrupted."""
     total = trial.warmup + trial.seconds
-    async with asyncio.TaskGroup() as tasks:
+    async with AsyncExitStack() as opened, asyncio.TaskGroup() as tasks:
+        for sink in this.sinks:
+            await opened.enter_async_context(sink)
         with stopping(this):
             limit = asyncio.timeout(None)
             watches = (

@@ -6,23 +6,17 @@ What the brokers do not take for a while is kept on disk, in order; a source tha
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncGenerator, Callable, Iterator
-from contextlib import AsyncExitStack, ExitStack, aclosing, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, ExitStack, aclosing
 from itertools import count
 
-from av.error import FFmpegError
-
 from stream.chunks.chunk import LARGEST, Chunk
-from stream.chunks.copying import copied
-from stream.chunks.cutting import Cutter
+from stream.chunks.errand import Ingest
 from stream.chunks.ingest_meters import IngestMeters
-from stream.clock import WallClock
-from stream.errors import INTERRUPTED, SourceError
-from stream.health import Address as Listening
+from stream.chunks.source_chunks import chunks_of
+from stream.errors import SourceError
 from stream.health import Health, pages, watched
 from stream.interrupting import interruptible
-from stream.kafka.address import Address
 from stream.kafka.backlog import Backlog
 from stream.kafka.delivery import Delivery
 from stream.kafka.library import quiet, require
@@ -30,58 +24,13 @@ from stream.kafka.message import Message
 from stream.kafka.report import Report
 from stream.kafka.spill import open_spill
 from stream.metrics import Metrics
-from stream.records import AudioFrame, VideoFrame
 from stream.service import notifying
-from stream.settings import Settings
-from stream.sources.decoding import reason
-from stream.sources.file import FileSource
 from stream.sources.pipe import PipeSource
 from stream.sources.replay import ReplaySource
-from stream.sources.source import Condition, Link, Media, Source
 
 MEBIBYTE = 1024 * 1024
 WAITING = 16  # chunks without acknowledgement that a source which can wait does not exceed
 TELL = 0.5  # seconds between two looks at the source, for the meters
-LIVE_LATENESS = 1.0  # seconds by which one kind of a live source may run ahead before it is not waited for
-
-
-@dataclass(slots=True)
-class Ingest:
-    """What is to be done, and what was done. length: of a chunk, seconds. stop: set it to end.
-
-    loop: begin a file again at its end, each time as a run of its own. metrics: where to serve metrics and health.
-    copied: whether the media was cut without encoding it anew; None while that is not known. media: seconds that were
-    cut; before: those of runs that are over. condition: the source's. lag: from the end of the newest chunk of a live
-    source until it was cut, seconds.
-    """
-
-    source: Source
-    address: Address
-    settings: Settings
-    stream: str
-    length: float = 1.0
-    realtime: bool = False
-    loop: bool = False
-    metrics: Listening | None = None
-    progress: Callable[["Ingest"], None] = lambda _: None
-    stop: asyncio.Event = field(default_factory=asyncio.Event)
-    chunks: int = 0
-    media: float = 0.0
-    before: float = 0.0
-    size: int = 0
-    late: int = 0
-    copied: bool | None = None
-    left: int = 0
-    condition: Condition = field(default_factory=lambda: Condition(Link.WAITING))
-    lag: float | None = None
-    broken: SourceError | None = None
-
-    @property
-    def exit_code(self) -> int:
-        """Of the command."""
-        if self.stop.is_set():
-            return INTERRUPTED
-        return self.broken.exit_code if self.broken else 0
 
 
 def ingest(this: Ingest, report: Callable[[str], None]) -> None:
@@ -125,7 +74,7 @@ async def _ingest(this: Ingest, metrics: Metrics, health: Health, report: Callab
             raise unusable
         try:
             async for run in _runs(this, kafka.run or uuid.uuid4().hex):
-                async with aclosing(_chunks(this, run)) as chunks:
+                async with aclosing(chunks_of(this, run)) as chunks:
                     async for chunk in chunks:
                         await _deliver(this, chunk, delivery, backlog)
         except SourceError as error:
@@ -169,81 +118,7 @@ async def _deliver(this: Ingest, chunk: Chunk, delivery: Delivery, backlog: Back
         await delivery.moved()
 
 
-async def _chunks(this: Ingest, run: str) -> AsyncGenerator[Chunk]:
-    """The chunks of the source, at its pace."""
-    if isinstance(this.source, FileSource):
-        found = await asyncio.to_thread(copied, this.source.path, this.stream, run, this.length)
-        if found is not None:
-            this.copied, this.condition = True, Condition()
-            async for chunk in _paced(found, this):
-                yield chunk
-            return
-    this.copied = False
-    async with this.source.open() as media:
-        live, this.condition = this.source.live, media.condition
-        lateness = LIVE_LATENESS if live else this.settings.lateness
-        late = this.late
-        cutter = Cutter(this.stream, run, media.kinds, this.length, lateness)
-        try:
-            async with aclosing(_frames(media, this)) as frames:
-                async for frame in frames:
-                    if live and cutter.origin is None and media.condition.origin is not None:
-                        cutter.origin = time.time() - time.monotonic() + media.condition.origin
-                    for chunk in await asyncio.to_thread(cutter.push, frame):
-                        this.late = late + cutter.late
-                        yield chunk
-        except SourceError as error:  # what came before is whole
-            this.broken = error
-        for chunk in await asyncio.to_thread(cutter.finish):
-            yield chunk
-        this.late = late + cutter.late
-
-
-async def _paced(found: Iterator[Chunk], this: Ingest) -> AsyncGenerator[Chunk]:
-    """Chunks that are cut in a thread; at the pace of their event time if this is real time."""
-    clock = WallClock()
-    begin = clock.now()
-    try:
-        while not this.stop.is_set() and (chunk := await asyncio.to_thread(next, found, None)):
-            if this.realtime:
-                await _stoppable(clock, begin + chunk.end, this.stop)
-            yield replace(chunk, last=True) if this.stop.is_set() else chunk
-    except FFmpegError as error:
-        raise SourceError(f"{this.source.name}: reading broke off ({reason(error)})") from error
-
-
-async def _frames(media: Media, this: Ingest) -> AsyncGenerator[AudioFrame | VideoFrame]:
-    """Frames until the source ends or we are told to stop; at their pace if this is real time."""
-    clock = WallClock()
-    begin = clock.now()
-    stopping = asyncio.ensure_future(this.stop.wait())
-    frames = aiter(media.frames)
-    try:
-        while not this.stop.is_set():
-            coming = asyncio.ensure_future(anext(frames, None))
-            await asyncio.wait([coming, stopping], return_when=asyncio.FIRST_COMPLETED)
-            if not coming.done():
-                coming.cancel()
-                await asyncio.wait([coming])
-                return
-            frame = coming.result()
-            if frame is None:
-                return
-            if isinstance(frame, AudioFrame | VideoFrame):
-                if this.realtime and not this.source.live:
-                    await _stoppable(clock, begin + frame.end, this.stop)
-                yield frame
-    finally:
-        stopping.cancel()
-        await media.frames.aclose()
-
-
-async def _stoppable(clock: WallClock, moment: float, stop: asyncio.Event) -> None:
-    with suppress(TimeoutError):
-        async with asyncio.timeout(max(0.0, moment - clock.now())):
-            await stop.wait()
-
-
 def _keep(this: Ingest, backlog: Backlog, told: Report) -> None:
     this.left = backlog.keep_rest()
+    this.lost = told.lost
     told.sum_up(this.left)

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field, replace
 from itertools import count
 from typing import Any
 
+from aiokafka.errors import ProducerClosed
+
 from stream.channel import Channel, Closed
 from stream.chunks.chunk import Chunk, ChunkError, chunk_from
 from stream.chunks.counts import Counts
@@ -110,9 +112,11 @@ class Lane:
     async def write(self, run: StreamRun, event: SentimentEvent) -> None:
         """Put the event of a window on the topic, after that of the window before was acknowledged."""
         if run.sending:
-            await run.sending
+            await asyncio.wait([run.sending])
         if self.revoked:  # it was revoked while we waited
             return
+        if run.sending:
+            run.sending.result()
         index = event.window.index
         if index <= self.progress.written(run.key):  # it is there, and was made again for those after it
             self._ended(run)
@@ -124,7 +128,12 @@ class Lane:
             event = replace(event, latency=replace(event.latency, capture_to_event_ms=round(late * 1000, 1)))
         async with self.writing:
             now = time.time()
-            run.sending = await self.link.send(message_from(event, run.run, now))
+            try:
+                run.sending = await self.link.send(message_from(event, run.run, now))
+            except ProducerClosed:
+                if self.revoked:
+                    return
+                raise
         run.sending.add_done_callback(lambda future: self._written(run, index, now, future))
 
     def release(self, silence: float) -> None:
@@ -138,6 +147,8 @@ class Lane:
         self.revoked = True
         for run in self.runs.values():
             run.source.close()
+            if run.sending:  # its link may be closed now, and then nobody answers
+                run.sending.cancel()
 
     async def settled(self) -> None:
         """Wait until all that was sent is acknowledged."""

@@ -59,7 +59,7 @@ class PiecewiseSource:
         self.ended()
 
     async def _frames(self) -> AsyncGenerator[Frame | Mark]:
-        reader, end = ChunkReader(self.video_rate), self.first_chunk.start
+        reader, end = ChunkReader(self.video_rate, self.first_chunk.origin is not None), self.first_chunk.start
         async for piece in self._pieces:
             chunk = piece.chunk
             if chunk.start > end + HELD:

@@ -29,11 +29,12 @@ SAME = 0.0005  # seconds; containers round timestamps to milliseconds
 class ChunkReader:
     """The chunks of one run of a stream, in order. Each is decoded by itself; sound goes on from one to the next.
 
-    video_rate: pictures per second, at most. Blocks: call it in a thread.
+    video_rate: pictures per second, at most. live: the clock of its sound may drift, and is followed. Blocks: call it
+    in a thread.
     """
 
-    def __init__(self, video_rate: float) -> None:
-        self._sound, self._pictures = SoundConverter(CHUNK, steered=False), PictureConverter(video_rate)
+    def __init__(self, video_rate: float, live: bool = False) -> None:
+        self._sound, self._pictures = SoundConverter(CHUNK, steered=live), PictureConverter(video_rate)
 
     def frames(self, chunk: Chunk) -> list[Frame]:
         """The frames that the chunk completes, by event time. Damage is passed over.

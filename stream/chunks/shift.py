@@ -23,7 +23,6 @@ from aiokafka.errors import (
     IllegalStateError,
     MessageSizeTooLargeError,
     RecordListTooLargeError,
-    RequestTimedOutError,
 )
 from aiokafka.structs import OffsetAndMetadata
 
@@ -37,6 +36,7 @@ from stream.chunks.progress import Commit, commit_from
 from stream.event import SentimentEvent
 from stream.kafka.address import Address
 from stream.kafka.consuming import close_consumer
+from stream.kafka.faults import StoodStill
 from stream.kafka.link import ALONE, Link, opened
 from stream.kafka.options import KafkaSettings
 from stream.kafka.security import client_arguments
@@ -89,6 +89,7 @@ class Shift(Unopened, ConsumerRebalanceListener):
     _ending: asyncio.Event = field(default_factory=asyncio.Event)
     _stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     _committing: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _links: dict[TopicPartition, AsyncExitStack] = field(default_factory=dict[TopicPartition, AsyncExitStack])
 
     async def work(self, stop: asyncio.Event) -> None:
         """Until `stop` is set. Raises what the shift failed with."""
@@ -188,6 +189,9 @@ class Shift(Unopened, ConsumerRebalanceListener):
                 lane.abandon()
                 del self.lanes[place]
                 self.counts.gave_up(place.partition)
+                if own := self._links.pop(place, None):
+                    async with self._committing:  # a commit that is under way must not lose its producer
+                        await own.aclose()
         for place in assigned:
             if place in self.lanes:
                 self._consumer.seek(place, self.lanes[place].progress.next)
@@ -205,7 +209,8 @@ class Shift(Unopened, ConsumerRebalanceListener):
     async def _transactional(self, place: TopicPartition) -> Link:
         """A link of the partition's own: to open it ends whatever its owner before had under way."""
         name = f"{self.duty.group}.{place.topic}.{place.partition}"
-        link = await self._stack.enter_async_context(opened(self._out, self.kafka, transactions=name))
+        own = self._links[place] = await self._stack.enter_async_context(AsyncExitStack())
+        link = await own.enter_async_context(opened(self._out, self.kafka, transactions=name))
         await link.producer.begin_transaction()
         return link
 
@@ -267,7 +272,7 @@ class Shift(Unopened, ConsumerRebalanceListener):
             await asyncio.sleep(BEAT)
             now = time.monotonic()
             if now - last > SESSION * 0.8:
-                self._fail(RequestTimedOutError(f"stood still for {now - last:.0f} s"))
+                self._fail(StoodStill(f"it stood still for {now - last:.0f} s"))
             last = now
 
     async def _refuse(self, record: Any, error: ChunkError) -> None:

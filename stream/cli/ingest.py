@@ -10,6 +10,13 @@ from stream.cli.options import Log, LogLevel, MetricsAddress
 from stream.cli.terminal import beside, complain, one_line_errors, say
 from stream.logs import LogStyle, logging_to
 
+LOST = {
+    "too-large": "too large; let the topic take 8388608 bytes (max.message.bytes), or make chunks shorter (--length)",
+    "spill-full": "more waited for the brokers than EBMC_KAFKA_SPILL_MIB allows",
+    "expired": "they waited for the brokers for longer than EBMC_KAFKA_SPILL_AGE",
+    "not-authorized": "we may not write to the topic",
+}
+
 
 def ingest_command(
     source: Annotated[
@@ -25,6 +32,9 @@ def ingest_command(
         bool, typer.Option("--loop", help="Begin a file again at its end, as a new run. A live source has no end.")
     ] = False,
     length: Annotated[float, typer.Option(min=0.2, max=30.0, help="Length of a chunk, seconds.")] = 1.0,
+    encode: Annotated[
+        bool, typer.Option("--encode", help="Encode anew even what could be copied: chunks of even length.")
+    ] = False,
     stats: Annotated[bool, typer.Option("--stats", help="Say at the end what was sent.")] = False,
     metrics: MetricsAddress = None,
     log: Log = LogStyle.TEXT,
@@ -32,8 +42,10 @@ def ingest_command(
 ) -> None:
     """Cut a source into short chunks on a Kafka topic, for `ebmc worker`. No model runs here.
 
-    A file whose pictures can be decoded from every second or so on is copied; anything else is encoded anew: ten
-    pictures a second and 16 kHz sound, which is what is analysed. While the brokers are away, chunks are kept on disk.
+    A file whose pictures can be decoded from every second or so on is copied, and so is a stream from the network of
+    H.264, HEVC, VP8 or VP9 with a key frame every 4 s at least; its chunks begin at key frames. Anything else is
+    encoded anew: ten pictures a second and 16 kHz sound, which is what is analysed. While the brokers are away, chunks
+    are kept on disk.
 
     Examples:
 
@@ -52,19 +64,22 @@ def ingest_command(
         from stream.sources.source import source_from
 
         require()
-        from stream.chunks.ingest import Ingest, ingest
+        from stream.chunks.errand import Ingest
+        from stream.chunks.ingest import ingest
 
         listening = address_from(metrics) if metrics is not None else None
         settings = load_settings()
         opened = source_from(source, settings)
         address = Address(brokers_from(brokers), topic_from(topic))
-        this = Ingest(opened, address, settings, stream or opened.name, length, realtime, loop, listening)
+        this = Ingest(opened, address, settings, stream or opened.name, length, realtime, loop, encode, listening)
         with Live(console=beside, transient=True, auto_refresh=False) as shown:
             if beside.is_terminal:
                 this.progress = lambda now: shown.update(Text(_line(now)), refresh=True)
             ingest(this, say)
     if this.broken:
         complain(str(this.broken))
+    for why, count in this.lost.items():
+        complain(f"{count} chunks are lost: {LOST.get(why, why)}")
     if this.left:
         complain(f"{this.left} chunks wait on disk for the brokers; the next ebmc ingest to {address} sends them first")
     if stats:
@@ -73,7 +88,7 @@ def ingest_command(
 
 
 def _line(this: "object") -> str:
-    from stream.chunks.ingest import Ingest
+    from stream.chunks.errand import Ingest
 
     assert isinstance(this, Ingest)
     how = "copied" if this.copied else "encoded anew"

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from stream.errors import EventError, SettingsError
+from stream.event import SentimentEvent
 from stream.kafka.registry import Registry
 
 MAGIC = 0
@@ -23,13 +24,17 @@ HEAD = struct.Struct(">bI")
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """content_type: what the header says. encode: from the event as a dictionary."""
+    """content_type: what the header says. encode: makes the value."""
 
     content_type: bytes
-    encode: Callable[[dict[str, Any]], bytes]
+    encode: Callable[[SentimentEvent], bytes]
 
 
-JSON = Encoding(b"application/json", orjson.dumps)
+def _json(event: SentimentEvent) -> bytes:
+    return orjson.dumps(event.as_parts())
+
+
+JSON = Encoding(b"application/json", _json)
 
 
 def avro_encoding(registry: Registry, topic: str) -> Encoding:
@@ -40,10 +45,10 @@ def avro_encoding(registry: Registry, topic: str) -> Encoding:
     text = avro_schema()
     parsed, head = _parsed(text), HEAD.pack(MAGIC, registry.register(topic, text))
 
-    def encode(event: dict[str, Any]) -> bytes:
+    def encode(event: SentimentEvent) -> bytes:
         out = io.BytesIO(head)
         out.seek(len(head))
-        schemaless_writer(out, parsed, event, disable_tuple_notation=True)  # our tuples are arrays
+        schemaless_writer(out, parsed, event.as_dict(), disable_tuple_notation=True)  # our tuples are arrays
         return out.getvalue()
 
     return Encoding(b"application/avro", encode)

@@ -35,6 +35,12 @@ MENDS: dict[type[BaseException], str] = {
     ssl.SSLCertVerificationError: "the certificate of the broker is not trusted; look at EBMC_KAFKA_CA_FILE and "
     "EBMC_KAFKA_VERIFY_HOST",
 }
+
+
+class StoodStill(errors.KafkaError):
+    """This process did nothing for longer than its group waits for a member."""
+
+
 LOST = (errors.KafkaError, OSError, TimeoutError, SettingsError, EOFError)  # what a link that breaks may raise
 
 
@@ -52,7 +58,7 @@ def mend(error: BaseException) -> str | None:
 
 def told(error: BaseException) -> str:
     """The error in a few words. An error of the library may hold what was sent, so only its kind is told."""
-    if isinstance(error, SettingsError):
+    if isinstance(error, SettingsError | StoodStill):
         return str(error)
     if isinstance(error, OSError) and error.strerror:
         return error.strerror

@@ -54,7 +54,7 @@ def message_from(event: SentimentEvent, run: str, now: float, encoding: Encoding
         CE_TYPE,
         ("ce_time", rfc3339(milliseconds)),
     )
-    return Message(key, encoding.encode(event.as_dict()), headers, milliseconds)
+    return Message(key, encoding.encode(event), headers, milliseconds)
 
 
 @lru_cache(maxsize=1024)

@@ -29,9 +29,9 @@ class KafkaSettings(BaseModel):
     """Partitions of a topic that is made here. Cannot be changed later without breaking the order of streams."""
     replication: Annotated[int, Field(ge=-1)] = -1
     """Copies of a topic that is made here; -1 leaves it to the cluster."""
-    compression: Literal["lz4", "zstd", "gzip", "none"] = "lz4"
+    compression: Literal["zstd", "lz4", "gzip", "none"] = "zstd"
     """Of the batches on the wire and on the brokers."""
-    linger_ms: Annotated[int, Field(ge=0, le=1000)] = 10
+    linger_ms: Annotated[int, Field(ge=0, le=1000)] = 5
     """How long an event waits for others, to be sent with them, milliseconds."""
     idempotent: bool = True
     """The brokers drop what a retry sends twice. Switch it off for brokers that cannot; retries may then repeat."""

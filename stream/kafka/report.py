@@ -34,6 +34,11 @@ class Report:
         """Whether an outage was told that is not over."""
         return self._since is not None
 
+    @property
+    def lost(self) -> dict[str, int]:
+        """How much was dropped so far, by reason."""
+        return dict(self._dropped)
+
     def begins(self, reason: str, since: float) -> None:
         """The brokers are away; said once. since: when they were last heard, monotonic seconds."""
         if self._since is None:

@@ -9,8 +9,11 @@ import threading
 import time
 from collections import deque
 from contextlib import suppress
+from dataclasses import replace
 
+from ebmc_core.modality import Modality
 from stream.records import AudioFrame, Frame
+from stream.sources.packets import MediaPacket
 from stream.sources.source import Condition
 
 
@@ -156,3 +159,45 @@ class LiveBuffer(_Buffer):
                 self._condition.dropped["sound buffer full"] += 1
                 return True
         return False
+
+
+class PacketBuffer(LiveBuffer):
+    """A live buffer that takes packets too. Those are of use in a row only: of more than `limit` bytes all are dropped,
+    and the next one says that it is not whole.
+    """
+
+    def __init__(self, seconds: float, condition: Condition, limit: int = 64 * 1024 * 1024) -> None:
+        super().__init__(seconds, condition)
+        self._limit = limit
+        self._packets: deque[MediaPacket] = deque()
+        self._bytes = 0
+        self._torn: set[Modality] = set()
+
+    def put_packet(self, packet: MediaPacket) -> None:
+        """Put a packet in and never wait. Called by any thread."""
+        kind = packet.track.kind
+        with self._lock:
+            if self._closed:
+                return
+            if self._bytes + len(packet.data) > self._limit:
+                self._condition.dropped["packet buffer full"] += len(self._packets)
+                self._torn |= {waiting.track.kind for waiting in self._packets} | {kind}
+                self._packets.clear()
+                self._bytes = 0
+            if kind in self._torn:
+                self._torn.discard(kind)
+                packet = replace(packet, whole=False)
+            self._packets.append(packet)
+            self._bytes += len(packet.data)
+            first = len(self._packets) == 1
+        if first:
+            self.wake()
+
+    async def take_all(self, most: float) -> list[Frame | MediaPacket]:
+        """As `take`, with the packets."""
+        frames = await self.take(most) if not self._packets else self._fetch()
+        with self._lock:
+            packets = list(self._packets)
+            self._packets.clear()
+            self._bytes = 0
+        return [*packets, *frames]

@@ -13,8 +13,9 @@ from av.packet import Packet
 from ebmc_core.modality import Modality
 from stream.errors import SourceError
 from stream.records import AUDIO_RATE
-from stream.sources.buffer import LiveBuffer
+from stream.sources.buffer import LiveBuffer, PacketBuffer
 from stream.sources.decoding import Decoder, open_container, reason
+from stream.sources.packets import PacketReader, can_be_copied
 from stream.timeline import LiveTimeline
 
 CHUNK = AUDIO_RATE * 32 // 1000  # samples handed on at once: 32 ms, so that windows close on time
@@ -104,6 +105,8 @@ class Origin:
 class Connection:
     """Opens the input and puts its frames into the buffer until it ends, fails or is abandoned.
 
+    Into a buffer that takes packets it puts those, where they can be passed on as they are.
+
     The loop reads: kinds, what the input has, None until it is open. failure: why it ended, None while it runs.
     last: when something happened the last time, on the wall clock, seconds. packets: how many came.
     """
@@ -157,21 +160,39 @@ class Connection:
         self._buffer.wake()
 
     def _read(self, container: InputContainer) -> None:
-        decoder = Decoder(container, self, self._video_rate, CHUNK, live=True)
+        buffer = self._buffer
+        if isinstance(buffer, PacketBuffer) and can_be_copied(container):
+            reader, give = self._copying(PacketReader(container, self), buffer)
+        else:
+            reader, give = self._decoding(Decoder(container, self, self._video_rate, CHUNK, live=True))
         pulled = any(name in container.format.name.split(",") for name in PULLED)
         self.last = time.monotonic()
-        self.kinds = decoder.kinds
+        self.kinds = reader.kinds
         self._buffer.wake()
-        for packet in decoder.packets():
+        for packet in reader.packets():
             if pulled:
                 self._keep_pace(packet)
             if self._abandoned.is_set():
                 return
             self.last = time.monotonic()
             self.packets += 1
+            give(packet)
+
+    def _decoding(self, decoder: Decoder) -> tuple[Decoder, Callable[[Packet], None]]:
+        def give(packet: Packet) -> None:
             for frame in decoder.frames(packet, lambda: self.last):
                 if not self._abandoned.is_set():
                     self._buffer.put(frame)
+
+        return decoder, give
+
+    def _copying(self, reader: PacketReader, buffer: PacketBuffer) -> tuple[PacketReader, Callable[[Packet], None]]:
+        def give(packet: Packet) -> None:
+            placed = reader.placed(packet, lambda: self.last)
+            if placed and not self._abandoned.is_set():
+                buffer.put_packet(placed)
+
+        return reader, give
 
     def _keep_pace(self, packet: Packet) -> None:
         if packet.dts is None:

@@ -2,19 +2,22 @@
 
 import logging
 import time
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from typing import TypeVar
 
 from ebmc_core.modality import Modality
 from stream.errors import SourceError, SourceLost
-from stream.records import AudioFrame, Frame
+from stream.records import Frame
 from stream.settings import Settings
 from stream.sources.backoff import Backoff
-from stream.sources.buffer import LiveBuffer
+from stream.sources.buffer import LiveBuffer, PacketBuffer
 from stream.sources.connection import Connection, Gate, Input, Origin
+from stream.sources.packets import MediaPacket, Packets, kind_of
 from stream.sources.source import Condition, Link, Media
 
 log = logging.getLogger(__name__)
+Item = TypeVar("Item", Frame, Frame | MediaPacket)
 
 TICK = 0.1  # seconds between two looks at whether the source hangs
 HUNG = 4  # threads of one input that may hang at once; no more are begun until one of them has ended
@@ -118,13 +121,26 @@ class LiveSource:
 
         With `settings.open_patience` one that is not there yet is waited for too, as after the start of a machine.
         """
-        condition, origin = Condition(), Origin()
+        condition = Condition()
         buffer = LiveBuffer(self._settings.live_buffer, condition)
+        async with self._opened(buffer) as (lines, kinds):
+            yield Media(kinds, None, _items(lines, kinds, buffer.take, condition), condition)
+
+    @asynccontextmanager
+    async def open_packets(self) -> AsyncGenerator[Packets]:
+        """The same for packets instead of frames, where those can be passed on as they are."""
+        condition = Condition()
+        buffer = PacketBuffer(self._settings.live_buffer, condition)
+        async with self._opened(buffer) as (lines, kinds):
+            yield Packets(kinds, _items(lines, kinds, buffer.take_all, condition), condition)
+
+    @asynccontextmanager
+    async def _opened(self, buffer: LiveBuffer) -> AsyncGenerator[tuple[list[Line], frozenset[Modality]]]:
+        origin = Origin()
         buffer.attach()
         lines = [Line(source, buffer, origin, self._settings) for source in self._inputs]
         try:
-            kinds = await _kinds(lines, buffer, self._settings.open_patience)
-            yield Media(kinds, None, _frames(lines, kinds, buffer, condition), condition)
+            yield lines, await _kinds(lines, buffer, self._settings.open_patience)
         finally:
             buffer.close()
             for line in lines:
@@ -150,18 +166,22 @@ async def _kinds(lines: Sequence[Line], buffer: LiveBuffer, patience: float) -> 
         await buffer.pause(TICK)
 
 
-async def _frames(
-    lines: Sequence[Line], kinds: frozenset[Modality], buffer: LiveBuffer, condition: Condition
-) -> AsyncGenerator[Frame]:
+async def _items(
+    lines: Sequence[Line],
+    kinds: frozenset[Modality],
+    take: Callable[[float], Awaitable[Sequence[Item]]],
+    condition: Condition,
+) -> AsyncGenerator[Item]:
+    """What comes, while the lines are looked after. take: fetches it from the buffer."""
     while True:
-        frames = await buffer.take(TICK)
+        items = await take(TICK)
         now = time.monotonic()
         for line in lines:
             line.step(now)
         _report(lines, condition)
-        for frame in frames:
-            if (Modality.AUDIO if isinstance(frame, AudioFrame) else Modality.VIDEO) in kinds:
-                yield frame
+        for item in items:
+            if kind_of(item) in kinds:
+                yield item
             else:  # it came back as something else
                 condition.dropped["new kind"] += 1
 

@@ -2,14 +2,16 @@
 
 import re
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from urllib.parse import urlsplit, urlunsplit
 
 from stream.errors import SourceError
+from stream.records import AudioFrame, Frame, VideoFrame
 from stream.settings import Settings
 from stream.sources.connection import Input
 from stream.sources.decoding import open_container
 from stream.sources.live import LiveSource
+from stream.sources.packets import Packets
 from stream.sources.reading import read_recording
 from stream.sources.recording import Recording
 from stream.sources.source import Media
@@ -61,23 +63,45 @@ class NetworkSource:
         """Open it. Raises `SourceError` when nothing answers, or what answers has neither sound nor pictures."""
         if self._scheme in WEB:
             async with AsyncExitStack() as stack:
-                try:
-                    media = await stack.enter_async_context(read_recording(self.name, self._recording))
-                except _NotFinished:
-                    self.live = True
-                except SourceError:
-                    if not self._settings.open_patience:
-                        raise
-                    self.live = True  # what has an end would have been there
-                else:
-                    self.live = False
+                media = await self._finished(stack)
+                if media:
                     yield media
                     return
+        async with self._live_source().open() as media:
+            yield media
+
+    @asynccontextmanager
+    async def open_packets(self) -> AsyncGenerator[Packets]:
+        """Open it for its packets, as `open` does for its frames. A finished recording gives frames all the same."""
+        if self._scheme in WEB:
+            async with AsyncExitStack() as stack:
+                media = await self._finished(stack)
+                if media:
+                    yield Packets(media.kinds, _frames(media), media.condition)
+                    return
+        async with self._live_source().open_packets() as packets:
+            yield packets
+
+    def _live_source(self) -> LiveSource:
         options = OPTIONS.get(self._scheme, FRESH)
         silence = SEGMENT if urlsplit(self._uri).path.endswith(PLAYLISTS) else 0.0
         source = Input(self._called, self._uri, self._hint, options=options, silence=silence)
-        async with LiveSource(self.name, [source], self._settings).open() as media:
-            yield media
+        return LiveSource(self.name, [source], self._settings)
+
+    async def _finished(self, stack: AsyncExitStack) -> Media | None:
+        """The recording that a web address is, opened; None for what is live."""
+        try:
+            media = await stack.enter_async_context(read_recording(self.name, self._recording))
+        except _NotFinished:
+            self.live = True
+        except SourceError:
+            if not self._settings.open_patience:
+                raise
+            self.live = True  # what has an end would have been there
+        else:
+            self.live = False
+            return media
+        return None
 
     def _recording(self) -> Recording:
         timeout = (self._settings.open_timeout, self._settings.read_timeout)
@@ -86,6 +110,14 @@ class NetworkSource:
             container.close()
             raise _NotFinished
         return Recording(self._called, container, self._settings.video_rate)
+
+
+async def _frames(media: Media) -> AsyncGenerator[Frame]:
+    """What a recording has, which comes without marks."""
+    async with aclosing(media.frames) as frames:
+        async for frame in frames:
+            if isinstance(frame, AudioFrame | VideoFrame):
+                yield frame
 
 
 class _NotFinished(Exception):

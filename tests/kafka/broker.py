@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -21,6 +21,12 @@ from aiokafka.errors import KafkaError
 POM = Path(__file__).parent / "pom.xml"
 START = 90.0  # seconds that a broker may take to start
 USER, PASSWORD = "alice", "correct horse battery"
+# options of Java: the tests' machine starts soon and is small, the benchmarks' is as Kafka's own start script has it
+QUICK = ("-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")
+SERVING = (
+    *("-server", "-Xms1g", "-Xmx1g", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20"),
+    *("-XX:InitiatingHeapOccupancyPercent=35", "-XX:+ExplicitGCInvokesConcurrent"),
+)
 # the broker dies with us: the shell ends it when the pipe to its standard input closes, however we went
 WATCH = '"$@" >>"$BROKER_LOG" 2>&1 </dev/null & echo $!; read -r _; kill -KILL $! 2>/dev/null'
 PROPERTIES = """
@@ -81,8 +87,9 @@ class Broker:
 class ApacheKafka(Broker):
     """One KRaft node of our own: it can be stopped, killed and started again. secure: where it wants TLS and SASL."""
 
-    def __init__(self, jars: Path, folder: Path) -> None:
-        self._jars, self._folder = jars, folder
+    def __init__(self, jars: Path, folder: Path, java: Sequence[str] = QUICK) -> None:
+        """java: options of its Java machine."""
+        self._jars, self._folder, self._java = jars, folder, java
         plain, controller, secure = free_ports(3)
         version = re.search(r"kafka_2\.13-([\d.]+)\.jar", " ".join(jar.name for jar in jars.iterdir()))
         super().__init__(f"127.0.0.1:{plain}", f"Apache Kafka {version[1] if version else '?'}, started by the tests")
@@ -98,7 +105,7 @@ class ApacheKafka(Broker):
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        java = ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-cp", f"{self._jars}/*"]
+        java = ["java", *self._java, "-cp", f"{self._jars}/*"]
         logging = f"-Dlog4j2.configurationFile={self._folder / 'log4j2.properties'}"
         log = self._folder / "broker.log"
         self._shell = subprocess.Popen(
@@ -215,9 +222,9 @@ def small_broker(folder: Path) -> Iterator[Broker]:
 
 
 @contextmanager
-def own_kafka(jars: Path, folder: Path) -> Iterator[ApacheKafka]:
-    """Apache Kafka while the block runs."""
-    broker = ApacheKafka(jars, folder)
+def own_kafka(jars: Path, folder: Path, java: Sequence[str] = QUICK) -> Iterator[ApacheKafka]:
+    """Apache Kafka while the block runs. java: options of its Java machine."""
+    broker = ApacheKafka(jars, folder, java)
     broker.start()
     try:
         yield broker

@@ -1,5 +1,6 @@
 """`ebmc ingest` over a real broker: all of a source is on the topic, in order."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -13,8 +14,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from stream.chunks.chunk import Chunk, chunk_from
+from stream.chunks.packet_cutting import GROUP
 from tests.kafka.broker import ApacheKafka, Broker, free_ports
 from tests.kafka.reading import read
+from tests.kafka.working import make_topics
 from tests.stream.listening import RTSP_SERVER, serving
 from tests.stream.shortened import shortened
 
@@ -69,6 +72,19 @@ def test_a_file_that_is_cut_off_is_told(
     assert done.returncode == 2
     assert "Traceback" not in done.stderr
     assert "short.mp4" in done.stderr
+
+
+def test_chunks_that_the_topic_does_not_take_are_told_at_the_end(
+    broker: Broker, topic: str, beginning: Path, environment: dict[str, str]
+) -> None:
+    asyncio.run(make_topics(broker.bootstrap, topic, **{"max.message.bytes": "20000"}))
+    made = command(str(beginning), broker.bootstrap, topic)
+    done = subprocess.run(made, env=environment, capture_output=True, text=True, timeout=120, check=False)
+    assert "chunks are lost: too large; let the topic take 8388608 bytes (max.message.bytes)" in " ".join(
+        done.stderr.split()
+    )
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
 
 
 def test_ctrl_c_sends_what_is_cut(broker: Broker, topic: str, clip: Path, environment: dict[str, str]) -> None:
@@ -144,6 +160,8 @@ def test_a_camera_that_is_away_is_told_and_its_return_too(
                 _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert (first["ebmc_ready", frozenset()], away["ebmc_ready", frozenset()]) == (1, 0)
+    assert ", copied" in err
+    assert all(chunk.end - chunk.start <= 1.0 + GROUP for chunk in on_topic(broker.bootstrap, topic))
     assert 0 <= first["ebmc_ingest_lag_seconds", stream] < 20
     assert back["ebmc_source_reconnects_total", stream] >= 1
 

@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from aiokafka.client import AIOKafkaClient
 
 from stream.errors import SinkError
 from stream.event import SCHEMA, SentimentEvent, validate
@@ -184,3 +185,28 @@ def test_what_the_topic_finds_too_large_is_dropped_alone(real: ApacheKafka, topi
     send(sink, [*small[:20], large[0], *small[20:40], *large[1:], *small[40:]])
     assert first_times(read(real.bootstrap, topic)) == expected(60)
     assert metrics.summary().dropped == {("kafka", "too-large"): 3}
+
+
+def test_what_is_due_takes_along_what_waits_for_the_same_broker(
+    broker: Broker, topic: str, options: Options, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Sixteen streams on four partitions, a little apart: a request for each lingering, not one for each partition."""
+    requests: list[object] = []
+    send = AIOKafkaClient.send
+
+    async def counted(self: AIOKafkaClient, node_id: object, request: object, **more: object) -> object:
+        if type(request).__name__.startswith("Produce"):
+            requests.append(request)
+        return await send(self, node_id, request, **more)
+
+    monkeypatch.setattr(AIOKafkaClient, "send", counted)
+
+    async def paced() -> None:
+        async with KafkaSink(f"//{broker.bootstrap}/{topic}", options(linger_ms=200)) as sink:
+            for each in some_events(64, streams=16):
+                await sink.send(each)
+                await asyncio.sleep(0.02)
+
+    asyncio.run(paced())
+    assert 3 <= len(requests) <= 12  # 64 events in 1.3 s, a lingering is 0.2 s
+    assert first_times(read(broker.bootstrap, topic)) == expected(64, streams=16)

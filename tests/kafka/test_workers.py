@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaConsumer
 
 from engines.selection import open_engine
 from stream.bench.listed import ListedSource
@@ -27,6 +26,7 @@ from tests.kafka.reading import first_times
 from tests.kafka.working import (
     BOTH,
     WorkerProcess,
+    committed,
     cut,
     events_of,
     letters,
@@ -190,18 +190,3 @@ def test_poison_stops_no_worker_and_is_all_among_the_dead_letters(
     offsets = [dict(letter.headers)["dlq_offset"] for letter in dead]
     assert sorted(offsets) == sorted(str(4 + n).encode() for n in range(len(spoiled)))
     assert sorted(letter.value or b"" for letter in dead) == sorted(value or b"" for _, _, value, _ in spoiled)
-
-
-async def committed(bootstrap: str, topic: str) -> list[bytes]:
-    """The values on the first partition that has any, as a consumer sees them that reads only what is committed."""
-    consumer = AIOKafkaConsumer(
-        topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", isolation_level="read_committed"
-    )
-    await consumer.start()
-    try:
-        found: list[bytes] = []
-        while batches := await consumer.getmany(timeout_ms=3000):
-            found += [record.value for batch in batches.values() for record in batch]
-        return found
-    finally:
-        await consumer.stop()

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from ebmc_core.modality import Modality
@@ -49,11 +49,12 @@ def cut(frames: Sequence[Frame], stream: str, run: str = "run") -> list[Chunk]:
     ]
 
 
-async def make_topics(bootstrap: str, *topics: str, partitions: int = 4) -> None:
+async def make_topics(bootstrap: str, *topics: str, partitions: int = 4, **settings: str) -> None:
+    """settings: of the topics."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
-        await admin.create_topics([NewTopic(topic, partitions, 1) for topic in topics])
+        await admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=settings) for topic in topics])
     finally:
         await admin.close()
 
@@ -144,3 +145,18 @@ def events_of(records: Iterable[Record]) -> dict[str, list[dict[str, Any]]]:
 def letters(bootstrap: str, topic: str) -> list[Record]:
     """The dead letters of a topic."""
     return read(bootstrap, dead_letter_topic(topic))
+
+
+async def committed(bootstrap: str, topic: str) -> list[bytes]:
+    """The values on the first partition that has any, as a consumer sees them that reads only what is committed."""
+    consumer = AIOKafkaConsumer(
+        topic, bootstrap_servers=bootstrap, auto_offset_reset="earliest", isolation_level="read_committed"
+    )
+    await consumer.start()
+    try:
+        found: list[bytes] = []
+        while batches := await consumer.getmany(timeout_ms=3000):
+            found += [record.value for batch in batches.values() for record in batch]
+        return found
+    finally:
+        await consumer.stop()

@@ -75,6 +75,19 @@ def test_it_is_ready_when_models_are_loaded_and_sources_open(page: Page) -> None
     assert page.read("/health/ready")[0] == 200
 
 
+def test_what_is_not_ready_is_called_as_its_user_calls_it() -> None:
+    """A worker's runs of a stream have names of their own, as `cam-1@3`."""
+    _, health = watched(lambda name: name.rpartition("@")[0] or name)
+    health.loaded()
+    health.expect("cam-1@3")
+    assert health.unready() == {"source cam-1": "opening"}
+    health.source("cam-1@3", Opened(state="waiting"))
+    health.source("cam-1@4", Opened())
+    assert health.unready() == {"source cam-1": "waiting"}
+    health.forget("cam-1@3")
+    assert health.unready() == {}
+
+
 def test_metrics_are_served(page: Page) -> None:
     page.metrics.lag("cam", 0.25)
     code, body = page.ask("/metrics")

@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -13,11 +14,16 @@ from hypothesis import strategies as st
 
 from ebmc_core.modality import MODALITIES, Modality
 from engines.engine import Engine
+from stream.bench.gathered import Gathered
+from stream.clock import WallClock
 from stream.errors import SourceError
 from stream.event import SentimentEvent
 from stream.front_ends import FrontEnds
+from stream.metrics import Metrics
+from stream.pipeline import Run, run
 from stream.records import AUDIO_RATE, AudioFrame, Frame, ModalityFeatures, State, VideoFrame
 from stream.settings import Settings
+from stream.sources.source import Media
 from tests.stream.feeds import FeedSource, interleave, pictures, play, sound, substance
 
 TEXT, AUDIO, VIDEO = MODALITIES
@@ -256,3 +262,31 @@ def test_real_time_waits_for_the_timestamps(front: FrontEnds, engine: Engine, fr
     events, _ = play([FeedSource(until(frames, 6.0, VideoFrame))], front, engine, realtime=True, clock=clock)
     check_order(events)
     assert clock.now() >= 5.9
+
+
+class Paced(Metrics):
+    """Remembers how fast the streams were last said to be."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ratio = 0.0
+
+    def factor(self, stream: str, ratio: float) -> None:
+        self.ratio = ratio
+
+
+class Continued(FeedSource):
+    """A source that another process has followed up to window 200."""
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Media]:
+        async with super().open() as media:
+            yield replace(media, first=200)
+
+
+def test_who_joins_late_counts_only_what_it_does_itself(front: FrontEnds, engine: Engine) -> None:
+    feed, metrics = Continued(sound(np.zeros(5 * AUDIO_RATE), 100.0)), Paced()
+    this = Run(front, engine, [Gathered()], WallClock(), Settings(), metrics=metrics)
+    begin = time.monotonic()
+    asyncio.run(run([feed], this))
+    assert 0.0 < metrics.ratio * (time.monotonic() - begin) < 50.0  # 5 s were done; with those before it would be 105
