@@ -13,8 +13,8 @@ from ebmc_core.checkpoint import read_checkpoint
 from ebmc_core.modality import MODALITIES
 from engines.verify import RECORDED
 from stream.batcher import Batcher
-from stream.clock import WallClock
 from stream.front_ends import load_front_ends
+from stream.inbox import Arrival
 from stream.records import WindowFeatures
 from stream.session import Session
 from stream.settings import load_settings
@@ -27,8 +27,9 @@ async def record(count: int) -> list[WindowFeatures]:
     source = source_from("clip", settings)
     with load_front_ends(settings, print) as front:
         async with source.open() as media:
-            session = Session(source.name, media.kinds, frozenset(), front, settings, WallClock(), patient=True)
-            closed = [closing async for frame in media.frames for closing in await session.take(frame)]
+            session = Session(source.name, media, frozenset(), front, settings, patient=True, wake=lambda: None)
+            await session.open()
+            closed = [closing async for frame in media.frames for closing in await session.take(Arrival(frame))]
             closed += await session.finish()
             windows = [await session.assemble(closing) for closing in closed[:count]]
             await session.close()
