@@ -1,15 +1,20 @@
 """A process that runs for weeks on glibc: its heap should not spread.
 
-For each of 8 threads a core, glibc opens a heap of its own, and what one thread frees no other takes: pictures and
-sound go through a dozen threads here, and the free pieces between them grow, some 0.4 MB a minute, while what is in use
-stands still. Two heaps are enough: threads that allocate at the same moment are few, since Python's lock is one.
+Pictures and sound of many sizes go through a dozen threads, and glibc keeps what they free in pieces, in up to eight
+heaps a core. What is in use stands still after two minutes; the pieces between grow for as long as it runs. So all
+threads share two heaps, and what is free is given back to the system twice a minute, which takes 10 to 20 ms beside
+everything else (docs/benchmarks.md).
 """
 
 import ctypes
 import os
 import sys
+import threading
+import time
+from typing import Any
 
 HEAPS = 2
+EVERY = 30.0  # seconds
 M_ARENA_MAX = -8  # malloc.h of glibc
 
 
@@ -18,7 +23,25 @@ def keep_together() -> bool:
 
     False where that is not done: the system's heap is another, or `MALLOC_ARENA_MAX` says how many there should be.
     """
-    if not sys.platform.startswith("linux") or "MALLOC_ARENA_MAX" in os.environ:
-        return False
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    return mallopt is not None and mallopt(M_ARENA_MAX, HEAPS) == 1
+    mallopt = _of_glibc("mallopt")
+    return "MALLOC_ARENA_MAX" not in os.environ and mallopt is not None and mallopt(M_ARENA_MAX, HEAPS) == 1
+
+
+def keep_small(every: float = EVERY) -> threading.Thread | None:
+    """Give back what is free every so many seconds, to the end of the process; None where the heap is not glibc's."""
+    trim = _of_glibc("malloc_trim")
+    if trim is None:
+        return None
+
+    def trimming() -> None:
+        while True:
+            time.sleep(every)
+            trim(0)  # without Python's lock
+
+    thread = threading.Thread(target=trimming, name="heap", daemon=True)
+    thread.start()
+    return thread
+
+
+def _of_glibc(name: str) -> Any:
+    return getattr(ctypes.CDLL(None), name, None) if sys.platform.startswith("linux") else None

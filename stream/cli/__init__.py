@@ -23,9 +23,9 @@ from stream.cli.run import run_command
 from stream.cli.settings import settings_command
 from stream.cli.training import train_command
 from stream.cli.worker import worker_command
-from stream.heap import keep_together
+from stream.heap import keep_small, keep_together
 
-LOGGING = ("run", "demo", "worker", "ingest")  # verbs with options of their own for what they log
+LOGGING = ("run", "demo", "worker", "ingest")  # verbs that may run for weeks; they have options for what they log
 READING = ("read-", "decode-")  # names of threads that read sources
 
 app = typer.Typer(
@@ -55,7 +55,9 @@ def root(
     context: typer.Context, show: Annotated[bool, typer.Option("--version", help="Print the version.")] = False
 ) -> None:
     """Options that belong to no verb."""
-    if context.invoked_subcommand not in LOGGING:
+    if context.invoked_subcommand in LOGGING:
+        keep_small()
+    else:
         logging.basicConfig(format="%(name)s: %(message)s", level=logging.WARNING)
     if show:
         typer.echo(f"ebmc-stream {version('ebmc-stream')}")
