@@ -114,7 +114,8 @@ def main() -> None:
         typer.echo(f"glass black to a trust of 0{what}, {len(times)} times: p50 / p95 / most {quantiles} ms")
     for what, samples in (("server, MB", figures.memory), ("page's scripts, MB", figures.heap)):
         typer.echo(
-            f"memory of the {what}: {samples[0][1]:.1f} to {samples[-1][1]:.1f}, {slope(samples) * 60:+.2f} a minute"
+            f"memory of the {what}: {samples[0][1]:.1f} to {samples[-1][1]:.1f}, {slope(samples) * 60:+.2f} a minute; "
+            f"medians of four quarters {' / '.join(f'{np.median(part):.1f}' for part in quarters(samples))}"
         )
     typer.echo(f"tab closed to everything freed: {freed:.1f} s")
 
@@ -167,6 +168,11 @@ def slope(samples: list[tuple[float, float]]) -> float:
     """Growth per second, after the first minute."""
     warm = [sample for sample in samples if sample[0] >= WARM] or samples
     return float(np.polyfit(*np.array(warm).T, 1)[0]) if len(warm) > 1 else 0.0
+
+
+def quarters(samples: list[tuple[float, float]]) -> list[np.ndarray]:
+    """What was measured, in four stretches of time: the first holds what grows until a history is full."""
+    return np.array_split(np.array([value for _, value in samples]), 4)
 
 
 def record_blinking_camera(folder: Path) -> None:
