@@ -5,11 +5,16 @@ padding costs a sixth. Words that are known already are given to the decoder as 
 what is new.
 """
 
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+# CTranslate2's oneDNN keeps code for every length of sound it met, 1024 of them; a stream meets new ones for hours.
+# It is asked for before the library first computes, in a process that has not asked for something else.
+os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "8")
 
 import numpy as np
 from faster_whisper import WhisperModel
@@ -20,7 +25,7 @@ from stream.errors import WeightsError
 from stream.records import AUDIO_RATE
 
 PADDING = 2.0  # seconds of silence after the speech; with 1 s tiny.en looped in 14 of 47 windows, with 2 s in none
-STEP = AUDIO_RATE // 5  # samples; lengths are multiples of it: for each new one the library keeps 0.6 MB for good
+STEP = AUDIO_RATE // 5  # samples; lengths are multiples of it, so that the library meets few
 LONGEST = 28.0  # seconds; with its padding this fills the 30 s that the encoder has positions for
 SHORTEST = 400  # samples that the spectrogram needs at least
 TOKENS_PER_SECOND = 7  # nobody speaks faster; what the decoder says beyond that, it makes up
