@@ -19,18 +19,19 @@ from stream.features.audio import AudioFrontEnd
 from stream.features.finder import FaceFinder
 from stream.features.text import TextFrontEnd
 from stream.features.video import VideoFrontEnd
+from stream.features.voice import VoiceEncoder
 from stream.settings import Settings
 from stream.speech.asr import Recogniser
 from stream.weights import WEIGHTS, fetch
 from stream.worker import Worker, made_to_stand_back
 
-ENCODER = "whisper-tiny.en"  # its states are the audio features, whoever reads the words, and without ASR too
+ENCODER = "whisper-tiny.en"  # its lower layers are the audio features, whoever reads the words, and without ASR too
 ASR_MODELS = {
     **{name.removeprefix("whisper-"): name for name in WEIGHTS if name.startswith("whisper-")},
     "none": ENCODER,
 }
 POOLS = ("windows", "pictures", "words")
-SOUND, PICTURES, WORDS = 3, 8, 12  # by how much their native threads stand back, as `nice` counts
+PICTURES, WORDS = 8, 12  # by how much their native threads stand back, as `nice` counts
 SWITCH = 0.0005  # seconds that a thread may run Python while others wait; at 5 ms every step of a window waited 0.1 s
 STREAMS = 1024  # a live stream has one pass at a time, so that its frames never wait for room here
 
@@ -93,9 +94,8 @@ def load_front_ends(settings: Settings, report: Callable[[str], None]) -> FrontE
     finder = load_finder(settings, report)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     windows, pictures, words = (ThreadPoolExecutor(n, name) for n, name in zip((cores, cores, 1), POOLS, strict=True))
-    # Whisper twice: a window's encoder pass must not queue behind the words of others, nor share their priority
     recogniser = words.submit(made_to_stand_back, WORDS, partial(Recogniser, whisper, workers=1))
-    encoder = windows.submit(made_to_stand_back, SOUND, partial(Recogniser, ears, workers=cores))
+    encoder = windows.submit(VoiceEncoder, ears)
     text = windows.submit(TextFrontEnd, minilm)
     front = FrontEnds(
         recogniser=recogniser.result(),

@@ -21,7 +21,3 @@ class DeafRecogniser(Recogniser):
         if self._source.reached in self._span:
             raise RuntimeError("speech recognition is off")
         return self._recogniser.read(samples, known, voiced)
-
-    def encoder_states(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The features of the voice do not suffer."""
-        return self._recogniser.encoder_states(samples)

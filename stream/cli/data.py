@@ -79,12 +79,12 @@ def prepare_command(
         from stream.datasets.fetch import provide
         from stream.features.audio import AudioFrontEnd
         from stream.features.text import TextFrontEnd
+        from stream.features.voice import VoiceEncoder
         from stream.prepare.faces import embed_faces, prepare_faces
         from stream.prepare.mosi import prepare_mosi
         from stream.prepare.ravdess import prepare_ravdess
         from stream.prepare.text import prepare_text
         from stream.settings import load_settings
-        from stream.speech.asr import Recogniser
         from stream.weights import fetch
 
         root, settings = _root(data), load_settings()
@@ -99,7 +99,7 @@ def prepare_command(
             faces = prepare_faces(root / "facial-expressions", out, weights("face-landmarker"), bars)
             say(f"wrote    {embed_faces(faces, out, checkpoint_folder('expression'))}")
         if "speech" in parts:
-            ears = AudioFrontEnd(Recogniser(weights("whisper-tiny.en")))
+            ears = AudioFrontEnd(VoiceEncoder(weights("whisper-tiny.en")))
             say(f"wrote    {prepare_ravdess(root, out, ears, bars)}")
         if "text" in parts:
             say(f"wrote    {prepare_text(root, out, TextFrontEnd(weights('minilm-l6-v2')), bars)}")

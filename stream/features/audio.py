@@ -1,4 +1,4 @@
-"""Audio of a window: the pooled states of Whisper's encoder, prosody, and how far they can be relied on."""
+"""Audio of a window: what Whisper's lower layers make of the voice, prosody, and how far they can be relied on."""
 
 from collections.abc import Sequence
 
@@ -7,12 +7,10 @@ from numpy.typing import NDArray
 
 from stream.features.noise import clipping, level, signal_to_noise
 from stream.features.prosody import HOP, PROSODY, Mask, Samples, prosody, spectrogram
+from stream.features.voice import STATISTICS, VoiceEncoder
 from stream.records import AUDIO_RATE, ModalityFeatures, State, Window
-from stream.speech.asr import Recogniser
 from stream.speech.vad import SpeechChunk, speech_fraction
 
-ENCODER = 384  # width of Whisper tiny's encoder
-STATISTICS = 3  # mean, standard deviation, maximum over time
 SILENCE = -60.0  # dB of full scale
 GONE = 0.5  # seconds without a sound, up to the window's end, after which the window has none, whatever it held before
 STEP = 1.0 / 32768.0  # of 16 bits; a microphone that is on is never below it for long, one that is muted is exactly 0
@@ -28,11 +26,10 @@ MOST_GAIN = 100.0
 class AudioFrontEnd:
     """Audio features of windows. Shared by streams and threads: it keeps nothing between calls."""
 
-    WIDTH = STATISTICS * ENCODER + len(PROSODY)
+    WIDTH = STATISTICS + len(PROSODY)
 
-    def __init__(self, recogniser: Recogniser) -> None:
-        """recogniser: a Whisper tiny, whose encoder is used."""
-        self._recogniser = recogniser
+    def __init__(self, encoder: VoiceEncoder) -> None:
+        self._encoder = encoder
 
     def window(
         self,
@@ -72,18 +69,16 @@ class AudioFrontEnd:
         spoken = _mask(speech, begin, len(power))
         noise_ratio = signal_to_noise(power, spoken)
         quality, complaint = _quality(fraction, noise_ratio, clipping(audio))
-        values = np.concatenate([self._states(audio, spoken), prosody(audio, power, spoken)])
+        values = np.concatenate([self._voice(audio, spoken), prosody(audio, power, spoken)])
         state = State.OK if quality >= DEGRADED else State.DEGRADED
         return ModalityFeatures(values, state, quality, age, None if state is State.OK else complaint)
 
-    def _states(self, audio: Samples, spoken: Mask) -> Samples:
-        """Mean, deviation and maximum over time of the encoder's states, float32 `[1152]`, speech at one loudness."""
+    def _voice(self, audio: Samples, spoken: Mask) -> Samples:
+        """The encoder's statistics, with the speech brought to one loudness first."""
         aloud = audio[: spoken.size * HOP][np.repeat(spoken, HOP)[: audio.size]]
         loud = aloud if aloud.size else audio
-        # summed in float64, so that no order of summing shows: the encoder's int8 steps make a percent of a last bit
         loudness = float(np.sqrt(np.mean(np.square(loud, dtype=np.float64))))
-        states = self._recogniser.encoder_states(audio * np.float32(min(MOST_GAIN, LEVEL / max(loudness, 1e-6))))
-        return np.concatenate([states.mean(axis=0), states.std(axis=0), states.max(axis=0)])
+        return self._encoder.statistics(audio * np.float32(min(MOST_GAIN, LEVEL / max(loudness, 1e-6))))
 
 
 def _gone(audio: Samples, begin: float, until: float, newest: float | None, dropped: bool) -> str | None:

@@ -1,4 +1,4 @@
-"""Whisper on short contexts: words with times and probabilities, and the encoder's states for the audio features.
+"""Whisper on short contexts: words with times and probabilities.
 
 Whisper pads every piece of audio to 30 s. Its encoder accepts less, and reading only the speech and two seconds of
 padding costs a sixth. Words that are known already are given to the decoder as its own beginning, so that it says only
@@ -115,15 +115,6 @@ class Recogniser:
         score = float(result.scores[0]) * (len(said) + 1) / (len(said) - len(known) + 1)
         pieces = self._aligned(known, fresh, encoded, max(2, len(samples) // 160)) if fresh else ()
         return Hypothesis(pieces, score, float(result.no_speech_prob))
-
-    def encoder_states(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The encoder's last layer, float32 `[T, width]`, one row for every 20 ms of `samples` (float32 `[n]`, 16 kHz).
-
-        At least one row; of more than 28 s only the first 28 are read. Width is 384 for tiny, 512 for base.
-        """
-        samples = _readable(samples)[: int(LONGEST * AUDIO_RATE)]
-        samples = np.pad(samples, (0, max(0, SHORTEST - len(samples))))
-        return np.array(self._whisper.encode(self._spectrogram(samples)), dtype=np.float32)[0]
 
     def _spectrogram(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
         """Log mel, float32 `[80, n / 160]` (128 for large-v3); an even number of frames, as the encoder halves them."""

@@ -50,6 +50,7 @@ WEIGHTS: dict[str, WeightEntry] = {
             },
             licence=MIT,
             size=78_090_594,
+            derive="stream.features.voice_graph",
         ),
         WeightEntry(
             name="minilm-l6-v2",

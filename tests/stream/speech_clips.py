@@ -8,6 +8,7 @@ import numpy as np
 from av.audio.resampler import AudioResampler
 from numpy.typing import NDArray
 
+from stream.features.voice import VoiceEncoder
 from stream.records import AUDIO_RATE
 from stream.settings import load_settings
 from stream.speech.asr import Recogniser
@@ -55,3 +56,9 @@ def _recogniser(path: Path) -> Recogniser:
 def recogniser() -> Recogniser:
     """Whisper tiny.en, loaded once for all tests."""
     return _recogniser(weights("whisper-tiny.en"))
+
+
+@cache
+def voice_encoder() -> VoiceEncoder:
+    """The lower layers of Whisper tiny.en, loaded once for all tests."""
+    return VoiceEncoder(weights("whisper-tiny.en"))

@@ -12,10 +12,11 @@ from torchaudio import functional
 from stream.features.audio import AudioFrontEnd
 from stream.features.noise import clipping, level
 from stream.features.prosody import PROSODY
+from stream.features.voice import STATISTICS
 from stream.records import AudioFrame, ModalityFeatures, State, Window
 from stream.ring import SoundRing
 from stream.speech.vad import SpeechChunk, VoiceActivity
-from tests.stream.speech_clips import Samples, noise, noisy, read_sound, recogniser
+from tests.stream.speech_clips import Samples, noise, noisy, read_sound, voice_encoder
 
 RATE = 16_000
 LENGTH = 4 * RATE
@@ -24,7 +25,7 @@ PLACES = (0, 4 * RATE, 7 * RATE, 12 * RATE, 15 * RATE)  # windows of clean speec
 
 @pytest.fixture(scope="module")
 def front() -> AudioFrontEnd:
-    return AudioFrontEnd(recogniser())
+    return AudioFrontEnd(voice_encoder())
 
 
 @pytest.fixture(scope="module")
@@ -145,7 +146,7 @@ def test_the_states_do_not_depend_on_gain_and_prosody_knows_it(front: AudioFront
     chunks = VoiceActivity().push(AudioFrame(0.0, windows[1]))
     window = Window("test", 0, 0.0, 4.0)
     loud, soft = (front.window(windows[1] * np.float32(gain), chunks, window) for gain in (1.0, 0.25))
-    assert np.allclose(loud.values[:1152], soft.values[:1152], atol=0.05)
+    assert np.allclose(loud.values[:STATISTICS], soft.values[:STATISTICS], atol=0.05)
     assert prosody(loud)["energy_median"] - prosody(soft)["energy_median"] == pytest.approx(0.6, abs=0.01)  # 12 dB
 
 

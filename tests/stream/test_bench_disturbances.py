@@ -117,7 +117,6 @@ def test_a_deaf_recogniser_fails_in_its_span_and_nowhere_else(clip: Path) -> Non
     source.begun = source.moment(-5.0)  # it has played 5 s
     hearing = DeafRecogniser(recogniser(), source, Span(100.0, 110.0))
     assert hearing.read(samples) == recogniser().read(samples)
-    assert np.array_equal(hearing.encoder_states(samples), recogniser().encoder_states(samples))
     with pytest.raises(RuntimeError, match="is off"):
         DeafRecogniser(recogniser(), source, Span(4.0, 60.0)).read(samples)
 

@@ -13,7 +13,7 @@ from stream.features.text import TextFrontEnd
 from stream.prepare.ravdess import prepare_ravdess
 from stream.prepare.text import prepare_text
 from stream.settings import load_settings
-from tests.stream.speech_clips import recogniser, weights
+from tests.stream.speech_clips import voice_encoder, weights
 
 
 def data_set(name: str) -> Path:
@@ -37,7 +37,7 @@ def speech(tmp_path_factory: pytest.TempPathFactory) -> FeatureArrays:
         for emotion in ("01", "03", "05", "08"):
             name = f"03-01-{emotion}-01-01-01-{actor}.flac"
             (data / "ravdess-speech" / "16k" / name).symlink_to((folder / name).resolve())
-    return read_arrays(prepare_ravdess(data, data / "out", AudioFrontEnd(recogniser())))
+    return read_arrays(prepare_ravdess(data, data / "out", AudioFrontEnd(voice_encoder())))
 
 
 def small_text_data(folder: Path, every: int = 28) -> Path:
@@ -95,7 +95,7 @@ def test_the_copies_of_a_line_stay_together(text: FeatureArrays, speech: Feature
 
 def test_data_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no RAVDESS recordings"):
-        prepare_ravdess(tmp_path, tmp_path / "out", AudioFrontEnd(recogniser()))
+        prepare_ravdess(tmp_path, tmp_path / "out", AudioFrontEnd(voice_encoder()))
     with pytest.raises(DataError, match="no MELD lines"):
         prepare_text(tmp_path, tmp_path / "out", TextFrontEnd(weights("minilm-l6-v2")))
     assert not (tmp_path / "out").exists()

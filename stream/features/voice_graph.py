@@ -1,0 +1,171 @@
+"""Whisper's lower layers as one ONNX graph: sound in, statistics of the states of each layer out. Run once, at set-up.
+
+`python -m stream.features.voice_graph FOLDER` reads `model.bin` (Whisper tiny.en for CTranslate2) in that folder and
+leaves `voice.onnx` beside it. CTranslate2 gives the states of the last layer only, which are made for words; how
+something is said is told by the layers below it, and what comes after them need not be computed. The spectrogram and
+the statistics are part of the graph, so that one call does it all without Python's lock.
+
+The network is that of Radford et al. 2022 (Whisper): pre-norm blocks on 20 ms steps, six heads, sinusoidal places.
+"""
+
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+from faster_whisper.feature_extractor import FeatureExtractor
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from stream.features.whisper_weights import read_whisper
+
+WIDTH, HEADS = 384, 6
+TAPS = (1, 2, 3, 4)  # layers, counted from 1, whose states are pooled
+STATISTICS = 3  # mean, standard deviation, maximum over time
+FFT, HOP = 400, 160  # samples: a spectrum of 25 ms every 10 ms
+RANGE = 8.0  # decades below the loudest that the spectrogram keeps
+TOLERANCE = 1e-3
+
+Weights = Mapping[str, NDArray[np.float32]]
+
+
+class Spectrogram(nn.Module):
+    """Whisper's log mel spectrogram; the Fourier transform is a convolution, which every runtime has."""
+
+    def __init__(self, filters: NDArray[np.float32]) -> None:
+        """filters: mel filters `[80, 201]`."""
+        super().__init__()
+        time = np.arange(FFT)
+        window = 0.5 - 0.5 * np.cos(2 * np.pi * time / FFT)
+        angle = 2 * np.pi / FFT * np.outer(np.arange(FFT // 2 + 1), time)
+        waves = np.concatenate([np.cos(angle), np.sin(angle)]) * window
+        self.register_buffer("waves", torch.from_numpy(waves[:, None].astype(np.float32)))
+        self.register_buffer("filters", torch.from_numpy(filters.astype(np.float32)))
+        self.waves: Tensor
+        self.filters: Tensor
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """samples: `[n]` at 16 kHz, n a multiple of 160. Returns `[80, n / 160]`."""
+        padded = F.pad(samples[None, None], (FFT // 2, FFT // 2), mode="reflect")
+        real, imaginary = F.conv1d(padded, self.waves, stride=HOP)[0].chunk(2)
+        power = (real.square() + imaginary.square())[:, :-1]
+        loudness = torch.log10((self.filters @ power).clamp(min=1e-10))
+        return (torch.maximum(loudness, loudness.max() - RANGE) + 4.0) / 4.0
+
+
+class Block(nn.Module):
+    """One layer: attention over all steps, then a step for itself."""
+
+    def __init__(self, weights: Weights, layer: int) -> None:
+        super().__init__()
+        attention, step = f"encoder/layer_{layer}/self_attention", f"encoder/layer_{layer}/ffn"
+        self.attention_norm, self.norm = (_norm(weights, f"{part}/layer_norm") for part in (attention, step))
+        self.together, self.out = (_linear(weights, f"{attention}/linear_{n}") for n in (0, 1))
+        self.up, self.down = (_linear(weights, f"{step}/linear_{n}") for n in (0, 1))
+
+    def forward(self, states: Tensor) -> Tensor:
+        """States `[T, 384]` in and out."""
+        count = states.shape[0]
+        heads = self.together(self.attention_norm(states)).view(count, 3, HEADS, WIDTH // HEADS)
+        query, key, value = heads.permute(1, 2, 0, 3).unbind(0)  # each [heads, T, 64]
+        look = torch.softmax(query @ key.transpose(1, 2) * (WIDTH // HEADS) ** -0.5, dim=-1)
+        states = states + self.out((look @ value).transpose(0, 1).reshape(count, WIDTH))
+        return states + self.down(F.gelu(self.up(self.norm(states))))
+
+
+class VoiceLayers(nn.Module):
+    """Sound to pooled states: `[len(taps) * 3 * 384]`, for each layer the mean, deviation and maximum over time."""
+
+    def __init__(self, weights: Weights, filters: NDArray[np.float32], taps: tuple[int, ...] = TAPS) -> None:
+        super().__init__()
+        self.spectrogram = Spectrogram(filters)
+        self.first = _convolution(weights, "encoder/conv1", stride=1)
+        self.second = _convolution(weights, "encoder/conv2", stride=2)
+        self.register_buffer("places", torch.from_numpy(weights["encoder/position_encodings/encodings"]))
+        self.places: Tensor
+        self.blocks = nn.ModuleList(Block(weights, layer) for layer in range(max(taps)))
+        self.taps = taps
+
+    def forward(self, samples: Tensor) -> Tensor:
+        """samples: `[n]` at 16 kHz, n a multiple of 320, at most 30 s of them."""
+        layers = self.states(samples)
+        return torch.cat([pooled for tap in self.taps for pooled in _pooled(layers[tap - 1])])
+
+    def states(self, samples: Tensor) -> list[Tensor]:
+        """The states `[n / 320, 384]` after each layer."""
+        heard = F.gelu(self.first(self.spectrogram(samples)[None]))
+        states = F.gelu(self.second(heard))[0].T
+        states = states + self.places[: states.shape[0]]
+        found: list[Tensor] = []
+        for block in self.blocks:
+            states = block(states)
+            found.append(states)
+        return found
+
+
+def _pooled(states: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    mean = states.mean(dim=0)
+    return mean, (states - mean).square().mean(dim=0).sqrt(), states.amax(dim=0)
+
+
+def onnx_from_whisper(folder: Path) -> Path:
+    """Write `voice.onnx` and check it against torch on two lengths. Raises `WeightsError`."""
+    encoder = VoiceLayers(read_whisper(folder / "model.bin"), FeatureExtractor().mel_filters).eval()
+    noise = torch.randn(64_000, generator=torch.Generator().manual_seed(0)) * 0.05
+    path = folder / "voice.onnx"
+    steps = torch.export.Dim("steps", min=2, max=1500)
+    torch.onnx.export(
+        encoder,
+        (noise,),
+        str(path),
+        dynamo=True,
+        input_names=["samples"],
+        output_names=["statistics"],
+        dynamic_shapes={"samples": {0: 320 * steps}},
+        external_data=False,
+        opset_version=18,
+        verbose=False,
+    )
+    for length in (64_000, 16_000):
+        _compare(encoder, path, noise[:length])
+    return path
+
+
+def _compare(encoder: VoiceLayers, path: Path, samples: Tensor) -> None:
+    """Raise `SystemExit` unless the graph gives what torch gives."""
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    found = np.asarray(session.run(None, {"samples": samples.numpy()})[0])
+    with torch.inference_mode():
+        expected = encoder(samples).numpy()
+    worst = float(np.abs(found - expected).max())
+    if not worst <= TOLERANCE:
+        raise SystemExit(f"the exported voice encoder differs from torch by {worst:.1e}")
+
+
+def _linear(weights: Weights, name: str) -> nn.Linear:
+    weight = torch.from_numpy(weights[f"{name}/weight"])
+    layer = nn.Linear(weight.shape[1], weight.shape[0])
+    layer.load_state_dict({"weight": weight, "bias": torch.from_numpy(weights[f"{name}/bias"])})
+    return layer
+
+
+def _norm(weights: Weights, name: str) -> nn.LayerNorm:
+    layer = nn.LayerNorm(WIDTH)
+    layer.load_state_dict(
+        {to: torch.from_numpy(weights[f"{name}/{of}"]) for to, of in (("weight", "gamma"), ("bias", "beta"))}
+    )
+    return layer
+
+
+def _convolution(weights: Weights, name: str, stride: int) -> nn.Conv1d:
+    weight = torch.from_numpy(weights[f"{name}/weight"])
+    layer = nn.Conv1d(weight.shape[1], weight.shape[0], 3, stride=stride, padding=1)
+    layer.load_state_dict({"weight": weight, "bias": torch.from_numpy(weights[f"{name}/bias"])})
+    return layer
+
+
+if __name__ == "__main__":
+    onnx_from_whisper(Path(sys.argv[1]))
