@@ -11,6 +11,7 @@ from torch import Tensor, nn
 DIRECTIONS = 32
 NUMBERS = 2
 FAR = 6.0  # deviations; more says nothing more
+USUAL = 0.99  # share of the training features that are not novel at all
 TINY = 1e-6
 
 
@@ -43,7 +44,7 @@ class Novelty(nn.Module):
         energies = self.energies(standard)
         self.centre.copy_(energies.mean(0))
         self.scale.copy_(energies.std(0).clamp(min=1e-3))
-        self.limit.copy_(torch.quantile(self(standard)[0], 0.99, dim=0))
+        self.limit.copy_(torch.quantile(self(standard)[0], USUAL, dim=0))
 
     def energies(self, standard: Tensor) -> Tensor:
         """Logarithms of the mean square inside (each direction in its own deviations) and outside, `[..., 2]`."""

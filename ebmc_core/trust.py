@@ -10,6 +10,7 @@ from ebmc_core.novelty import NUMBERS
 AGE_SCALES = (0.5, 2.0, 8.0)  # seconds: within a window, just gone, long gone
 QUALITY_FLOOR = 0.05  # keeps the logarithm finite at quality 0
 LEAST_SLOPE = 0.5  # a measured quality always counts, whatever training made of it
+LEAST_STRANGE = 1.0  # so does a feature unlike all training features
 
 
 def encode_age(age: Tensor) -> Tensor:
@@ -38,7 +39,8 @@ class TrustHead(nn.Module):
         """completed: `zbar [M, B, L, D]`; novelty `[M, B, L, 2]`; the others `[M, B, L]`, as is the trust returned."""
         learned = self.score(torch.cat((completed, novelty, encode_age(age)), dim=-1)).squeeze(-1)
         measured = (LEAST_SLOPE + F.softplus(self.slope)) * torch.log(quality.clamp(0, 1) + QUALITY_FLOOR)
-        logits = torch.where(present > 0, learned + measured - F.softplus(self.strange) * excess, MASKED)
+        strange = LEAST_STRANGE + F.softplus(self.strange)
+        logits = torch.where(present > 0, learned + measured - strange * excess, MASKED)
         return torch.softmax(logits, dim=0) * present
 
 

@@ -1,5 +1,6 @@
 """Checkpoints survive the disk, and a bad one is one clear line."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save
 
 from ebmc_core.checkpoint import CONFIG, WEIGHTS, load_checkpoint, read_checkpoint, save_checkpoint
 from ebmc_core.config import EbmcConfig
@@ -26,6 +28,23 @@ def test_it_comes_back_bit_for_bit(folder: Path, model: EBMC) -> None:
     assert not loaded.model.training
     theirs = loaded.model.state_dict()
     assert all(torch.equal(tensor, theirs[key]) for key, tensor in model.state_dict().items())
+
+
+def test_one_from_before_there_were_offsets_loads_as_it_was(folder: Path, model: EBMC) -> None:
+    weights = load_file(folder / WEIGHTS)
+    assert weights.pop("calibration.offset").shape == (8, 3)
+    content = save(weights)
+    (folder / WEIGHTS).write_bytes(content)
+    described = json.loads((folder / CONFIG).read_text()) | {"digest": hashlib.sha256(content).hexdigest()}
+    (folder / CONFIG).write_text(json.dumps(described))
+    assert (load_checkpoint(folder).model.calibration.offset == 0).all()
+    del weights["calibration.interval"]  # what nothing can stand for is still missed
+    content = save(weights)
+    (folder / WEIGHTS).write_bytes(content)
+    described["digest"] = hashlib.sha256(content).hexdigest()
+    (folder / CONFIG).write_text(json.dumps(described))
+    with pytest.raises(CheckpointError, match=r"does not fit its own config.json"):
+        load_checkpoint(folder)
 
 
 def test_configuration_goes_through_json(config: EbmcConfig) -> None:

@@ -107,6 +107,9 @@ def test_teacher_trust_by_hand() -> None:
     quality[0] = 0.25  # its root halves the worth of the first
     trust = losses.teacher_trust(probabilities, torch.tensor([[2]]), present, quality).flatten().tolist()
     assert trust == pytest.approx([0.51 / 0.53, 0.02 / 0.53, 0.0])
+    clarity = torch.tensor([0.5, 1.0, 1.0]).view(3, 1, 1)  # noise that the quality did not notice
+    trust = losses.teacher_trust(probabilities, torch.tensor([[2]]), present, quality, clarity).flatten().tolist()
+    assert trust == pytest.approx([0.255 / 0.275, 0.02 / 0.275, 0.0])
 
 
 def test_teacher_trust_falls_with_uncertainty() -> None:

@@ -140,6 +140,23 @@ def test_a_lower_quality_lowers_trust(model: EBMC, seed: int, m: int, better: fl
     assert (after < before).all()
 
 
+@LOAD
+@given(seed=st.integers(0, 1000), m=st.integers(0, 2))
+def test_a_feature_unlike_all_in_training_lowers_trust(model: EBMC, seed: int, m: int) -> None:
+    """By novelty alone, whatever the learned part says: a deviation beyond what is usual takes a factor e at least."""
+    generator = torch.Generator().manual_seed(seed)
+    width = model.config.width
+    completed, ones = torch.randn(3, 2, 6, width, generator=generator), torch.ones(3, 2, 6)
+    novelty, excess = torch.randn(3, 2, 6, 2, generator=generator), torch.zeros(3, 2, 6)
+    beyond = excess.clone()
+    beyond[m] = 1.0
+    with torch.inference_mode():
+        usual, strange = (model.trust(completed, novelty, each, 0 * ones, ones, ones) for each in (excess, beyond))
+    rest = [other for other in range(3) if other != m]
+    assert (strange[m] < usual[m]).all()
+    assert (strange[m] / strange[rest] < usual[m] / usual[rest] / 2.7).all()
+
+
 def test_all_absent_and_all_padding_stay_finite(model: EBMC) -> None:
     batch = windows(model, 2, 6)
     nothing = {m: np.full_like(v, np.nan) for m, v in batch.values.items()}
