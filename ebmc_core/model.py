@@ -192,7 +192,7 @@ class EBMC(nn.Module):
         self.experts = Experts(count, width, config.depth, config.heads, config.context, config.ratio, config.dropout)
         self.disentangle = Disentangle(count, width, config.part)
         self.complement = Complement(count, width, config.part)
-        self.trust = TrustHead(count, width)
+        self.trust = TrustHead(count, width, config.novelty)
         self.fusion = Fusion(config)
         self.head = nn.Linear(width, classes)
         self.spread = nn.Linear(width, 1)

@@ -27,8 +27,10 @@ class TrustHead(nn.Module):
     absent, all weights are 0.
     """
 
-    def __init__(self, modalities: int, width: int) -> None:
+    def __init__(self, modalities: int, width: int, novelty: str) -> None:
+        """novelty: `linear` or `log`, see `EbmcConfig`."""
         super().__init__()
+        self.fading = novelty == "log"
         self.score = StackedMLP(modalities, width + NUMBERS + len(AGE_SCALES), width // 2, 1)
         self.slope = nn.Parameter(torch.zeros(modalities, 1, 1))
         self.strange = nn.Parameter(torch.full((modalities, 1, 1), STRANGE))
@@ -39,7 +41,8 @@ class TrustHead(nn.Module):
         """completed: `zbar [M, B, L, D]`; novelty `[M, B, L, 2]`; the others `[M, B, L]`, as is the trust returned."""
         learned = self.score(torch.cat((completed, novelty, encode_age(age)), dim=-1)).squeeze(-1)
         measured = (LEAST_SLOPE + F.softplus(self.slope)) * torch.log(quality.clamp(0, 1) + QUALITY_FLOOR)
-        logits = torch.where(present > 0, learned + measured - F.softplus(self.strange) * excess, MASKED)
+        strange = F.softplus(self.strange) * (torch.log1p(excess) if self.fading else excess)
+        logits = torch.where(present > 0, learned + measured - strange, MASKED)
         return torch.softmax(logits, dim=0) * present
 
 
