@@ -21,10 +21,10 @@ def encode_age(age: Tensor) -> Tensor:
 class TrustHead(nn.Module):
     """Softmax over the modalities present of what was learned, what was measured, and how strange the feature is.
 
-    `MLP_m(zbar_m, novelty_m, age_m) + slope_m * log(quality_m + floor) - slope'_m * excess_m`. The measured quality
-    enters nowhere else in that sum and its slope is positive, so a lower quality always lowers that modality's trust;
-    so does a feature beyond what 90 % of the training features are. Absent modalities get exactly 0; if all are
-    absent, all weights are 0.
+    `MLP_m(zbar_m, novelty_m, age_m) + slope_m * log(quality_m + floor) - slope'_m * log(1 + excess_m)`, or the excess
+    itself in older checkpoints. The measured quality enters nowhere else in that sum and its slope is positive, so a
+    lower quality always lowers that modality's trust; so does a feature beyond what 90 % of the training features are.
+    Absent modalities get exactly 0; if all are absent, all weights are 0.
     """
 
     def __init__(self, modalities: int, width: int, novelty: str) -> None:

@@ -49,10 +49,13 @@ def test_one_from_before_there_were_offsets_loads_as_it_was(folder: Path, model:
 
 def test_configuration_goes_through_json(config: EbmcConfig) -> None:
     assert EbmcConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    older = {key: value for key, value in config.to_dict().items() if key != "novelty"}
+    assert EbmcConfig.from_dict(older).novelty == "linear"
 
 
 @pytest.mark.parametrize(
-    "change", [{"depht": 2}, {"heads": 3}, {"widths": {"text": 4}}, {"width": 0}, {"dropout": 1.0}]
+    "change",
+    [{"depht": 2}, {"heads": 3}, {"widths": {"text": 4}}, {"width": 0}, {"dropout": 1.0}, {"novelty": "square"}],
 )
 def test_impossible_configurations_are_refused(config: EbmcConfig, change: dict[str, object]) -> None:
     with pytest.raises(CheckpointError, match="not the configuration of an EBMC model"):

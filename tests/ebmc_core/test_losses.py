@@ -161,9 +161,8 @@ def example(model: EBMC, seed: int = 0, present: torch.Tensor | None = None) -> 
     present = ones if present is None else present
     inputs = Inputs(values, present, 0.8 * ones, 0.1 * ones, torch.ones(2, 6))
     here = present.permute(2, 0, 1)
-    return Example(
-        inputs, torch.ones(2, 6, dtype=torch.long), torch.ones(3, 2, 6, dtype=torch.long), here, here.amax(0)
-    )
+    label, own = torch.ones(2, 6, dtype=torch.long), torch.ones(3, 2, 6, dtype=torch.long)
+    return Example(inputs, label, own, here, here.amax(0), torch.ones_like(here))
 
 
 def test_what_is_imputed_must_be_useful_to_the_fused_prediction(model: EBMC) -> None:
