@@ -32,6 +32,9 @@ class EbmcConfig:
     """`soft`: each modality through all experts, mixed by its router; `own`: through its own only, at a third."""
     fusion: str = "trust"
     """`trust`: the trust head weighs; `uniform`: all that are present weigh alike (for the ablation)."""
+    novelty: str = "linear"
+    """How the logit of trust falls with novelty: `linear`, as in checkpoints that do not say it, or `log`: by nearly as
+    much at first and ever less, so that a feature which is strange but tells a lot still counts."""
     complement: bool = True
     """Whether the modalities present fill in for those absent (CCE); without it an absent one is zero."""
     dropout: float = 0.3
@@ -49,6 +52,8 @@ class EbmcConfig:
             raise ValueError("dropout must be in [0, 1)")
         if self.experts not in ("soft", "own") or self.fusion not in ("trust", "uniform"):
             raise ValueError("experts must be soft or own, and fusion trust or uniform")
+        if self.novelty not in ("linear", "log"):
+            raise ValueError("novelty must be linear or log")
 
     def to_dict(self) -> dict[str, Any]:
         """As plain numbers and strings, for JSON and TOML."""

@@ -92,13 +92,16 @@ def balance(router: Tensor, present: Tensor) -> Tensor:
     return ((use * router.shape[-1] - 1).square() * seen).mean()
 
 
-def teacher_trust(probabilities: Tensor, labels: Tensor, present: Tensor, quality: Tensor) -> Tensor:
+def teacher_trust(
+    probabilities: Tensor, labels: Tensor, present: Tensor, quality: Tensor, clarity: Tensor | None = None
+) -> Tensor:
     """The trust each modality deserved (Eq. 13-15 as in 9.4.6), `[M, B, L]`, over those present; no gradient.
 
     Confidence `exp(-sd)` times reliability `1 / log(e + var)` of the teacher's valence, times the probability that it
     gave to the truth: a teacher that is sure and wrong deserves little. probabilities: calibrated, `[M, B, L, C]`.
     The root of the measured quality `[M, B, L]` is a factor of its own, for the disturbances that are in no training
-    set: without it, a voice over noise of 10 dB was trusted as much as one in a quiet room.
+    set: without it, a voice over noise of 10 dB was trusted as much as one in a quiet room. So is the clarity
+    `[M, B, L]`, for noise that no quality noticed: the head can see it in the novelty of the feature alone.
     """
     values = torch.arange(-1.0, 2.0, device=probabilities.device)
     variance = (probabilities * values.square()).sum(-1) - valence(probabilities).square()
@@ -106,6 +109,8 @@ def teacher_trust(probabilities: Tensor, labels: Tensor, present: Tensor, qualit
     confident = torch.exp(-variance.sqrt()) / torch.log(math.e + variance)
     right = probabilities.gather(-1, labels.expand(len(probabilities), *labels.shape).unsqueeze(-1)).squeeze(-1)
     worth = confident * (right + 0.02) * quality.clamp(0.02, 1).sqrt() * present
+    if clarity is not None:
+        worth = worth * clarity.clamp(0.02, 1)
     return (worth / worth.sum(0, keepdim=True).clamp(min=TINY)).detach()
 
 

@@ -135,12 +135,14 @@ class Fusion(nn.Module):
 
 
 class Calibration(nn.Module):
-    """Temperatures and interval widths, found on validation windows; buffers, so the exported graph has them.
+    """Temperatures, class offsets and interval widths, found on validation windows; buffers, so the exported graph has
+    them.
 
     A row per subset of modalities present: bit m of its number is modality m.
     """
 
     temperature: Tensor
+    offset: Tensor
     interval: Tensor
     unimodal: Tensor
     bits: Tensor
@@ -148,19 +150,33 @@ class Calibration(nn.Module):
     def __init__(self, modalities: int) -> None:
         super().__init__()
         self.register_buffer("temperature", torch.ones(2**modalities))
+        self.register_buffer("offset", torch.zeros(2**modalities, len(SENTIMENTS)))
         self.register_buffer("interval", torch.full((2**modalities,), 1.645))
         self.register_buffer("unimodal", torch.ones(modalities))
         self.register_buffer("bits", 2 ** torch.arange(modalities), persistent=False)
+        self.register_load_state_dict_pre_hook(_without_offsets)
 
     def forward(self, inner: Representation, present: Tensor) -> Fused:
         """inner: what `EBMC.represent` gave for present `[M, B, L]`."""
         subset = (present.permute(1, 2, 0) * self.bits).sum(-1).long()  # [B, L]
-        probabilities = torch.softmax(inner.logits / self.temperature[subset].unsqueeze(-1), dim=-1)
+        probabilities = torch.softmax(
+            inner.logits / self.temperature[subset].unsqueeze(-1) + self.offset[subset], dim=-1
+        )
         score = valence(probabilities)
         reach = self.interval[subset] * torch.exp(0.5 * inner.log_variance)
         interval = torch.stack((score - reach, score + reach), dim=-1).clamp(-1, 1)
         unimodal = torch.softmax(inner.unimodal / self.unimodal.view(-1, 1, 1, 1), dim=-1)
         return Fused(probabilities, score, interval, inner.trust.permute(1, 2, 0), unimodal.permute(1, 2, 0, 3))
+
+
+def _without_offsets(
+    calibration: nn.Module,
+    state: dict[str, Tensor],
+    prefix: str,
+    *rest: object,  # what torch hands over beside it
+) -> None:
+    """Checkpoints from before there were offsets were calibrated without: they are 0."""
+    state.setdefault(f"{prefix}offset", torch.zeros_like(calibration.get_buffer("offset")))
 
 
 class EBMC(nn.Module):
@@ -176,7 +192,7 @@ class EBMC(nn.Module):
         self.experts = Experts(count, width, config.depth, config.heads, config.context, config.ratio, config.dropout)
         self.disentangle = Disentangle(count, width, config.part)
         self.complement = Complement(count, width, config.part)
-        self.trust = TrustHead(count, width)
+        self.trust = TrustHead(count, width, config.novelty)
         self.fusion = Fusion(config)
         self.head = nn.Linear(width, classes)
         self.spread = nn.Linear(width, 1)

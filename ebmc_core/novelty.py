@@ -11,6 +11,7 @@ from torch import Tensor, nn
 DIRECTIONS = 32
 NUMBERS = 2
 FAR = 6.0  # deviations; more says nothing more
+USUAL = 0.9  # share of the training features that are not novel at all
 TINY = 1e-6
 
 
@@ -43,7 +44,7 @@ class Novelty(nn.Module):
         energies = self.energies(standard)
         self.centre.copy_(energies.mean(0))
         self.scale.copy_(energies.std(0).clamp(min=1e-3))
-        self.limit.copy_(torch.quantile(self(standard)[0], 0.99, dim=0))
+        self.limit.copy_(torch.quantile(self(standard)[0], USUAL, dim=0))
 
     def energies(self, standard: Tensor) -> Tensor:
         """Logarithms of the mean square inside (each direction in its own deviations) and outside, `[..., 2]`."""
@@ -54,7 +55,7 @@ class Novelty(nn.Module):
     def forward(self, standard: Tensor) -> tuple[Tensor, Tensor]:
         """standard: standardised features `[..., d]`.
 
-        Returns the novelty `[..., 2]`, 0 for a usual feature, bounded; and how far it is beyond what 99 % of the
+        Returns the novelty `[..., 2]`, 0 for a usual feature, bounded; and how far it is beyond what 90 % of the
         training features are, `[...]`, 0 for those.
         """
         novelty = ((self.energies(standard) - self.centre) / self.scale).clamp(-FAR, FAR)

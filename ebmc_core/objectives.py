@@ -20,13 +20,14 @@ HIDDEN = 0.3
 
 
 class Example(NamedTuple):
-    """A batch on the device of the model. label `[B, L]`; own, here `[M, B, L]`; something `[B, L]`."""
+    """A batch on the device of the model. label `[B, L]`; own, here, clarity `[M, B, L]`; something `[B, L]`."""
 
     inputs: Inputs
     label: Tensor
     own: Tensor
     here: Tensor
     something: Tensor
+    clarity: Tensor
 
     @property
     def quality(self) -> Tensor:
@@ -40,7 +41,8 @@ def example_from_batch(batch: LabelledBatch, device: torch.device | str = "cpu")
     inputs = Inputs([x.to(device) for x in values], *(x.to(device) for x in rest))
     here = observed(inputs.present, inputs.valid)
     label, own = (torch.from_numpy(array).to(device) for array in (batch.label, batch.own))
-    return Example(inputs, label, own.permute(2, 0, 1), here, here.amax(0))
+    clarity = torch.ones_like(here) if batch.clarity is None else torch.from_numpy(batch.clarity).permute(2, 0, 1)
+    return Example(inputs, label, own.permute(2, 0, 1), here, here.amax(0), clarity.to(device))
 
 
 class Teacher:
@@ -68,7 +70,7 @@ def stage_two(model: EBMC, teacher: Teacher, energy: Energy, example: Example, c
     weights, label, here = config.weights, example.label, example.here
     inner = model.represent(*example.inputs)
     taught = teacher(example.inputs)
-    target = losses.teacher_trust(taught, label, here, example.quality)
+    target = losses.teacher_trust(taught, label, here, example.quality, example.clarity)
     total = (
         losses.classify(inner.logits, label, example.something, config.smoothing)
         + weights.spread * losses.spread(inner.logits, inner.log_variance, label, example.something)

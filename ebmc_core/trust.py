@@ -10,6 +10,7 @@ from ebmc_core.novelty import NUMBERS
 AGE_SCALES = (0.5, 2.0, 8.0)  # seconds: within a window, just gone, long gone
 QUALITY_FLOOR = 0.05  # keeps the logarithm finite at quality 0
 LEAST_SLOPE = 0.5  # a measured quality always counts, whatever training made of it
+STRANGE = 1.5  # where the slope of novelty begins (before softplus): steps are few, and from 0 it hardly moves
 
 
 def encode_age(age: Tensor) -> Tensor:
@@ -20,17 +21,19 @@ def encode_age(age: Tensor) -> Tensor:
 class TrustHead(nn.Module):
     """Softmax over the modalities present of what was learned, what was measured, and how strange the feature is.
 
-    `MLP_m(zbar_m, novelty_m, age_m) + slope_m * log(quality_m + floor) - slope'_m * excess_m`. The measured quality
-    enters nowhere else in that sum and its slope is positive, so a lower quality always lowers that modality's trust;
-    so does a feature beyond what 99 % of the training features are. Absent modalities get exactly 0; if all are
-    absent, all weights are 0.
+    `MLP_m(zbar_m, novelty_m, age_m) + slope_m * log(quality_m + floor) - slope'_m * log(1 + excess_m)`, or the excess
+    itself in older checkpoints. The measured quality enters nowhere else in that sum and its slope is positive, so a
+    lower quality always lowers that modality's trust; so does a feature beyond what 90 % of the training features are.
+    Absent modalities get exactly 0; if all are absent, all weights are 0.
     """
 
-    def __init__(self, modalities: int, width: int) -> None:
+    def __init__(self, modalities: int, width: int, novelty: str) -> None:
+        """novelty: `linear` or `log`, see `EbmcConfig`."""
         super().__init__()
+        self.fading = novelty == "log"
         self.score = StackedMLP(modalities, width + NUMBERS + len(AGE_SCALES), width // 2, 1)
         self.slope = nn.Parameter(torch.zeros(modalities, 1, 1))
-        self.strange = nn.Parameter(torch.zeros(modalities, 1, 1))
+        self.strange = nn.Parameter(torch.full((modalities, 1, 1), STRANGE))
 
     def forward(
         self, completed: Tensor, novelty: Tensor, excess: Tensor, age: Tensor, quality: Tensor, present: Tensor
@@ -38,7 +41,8 @@ class TrustHead(nn.Module):
         """completed: `zbar [M, B, L, D]`; novelty `[M, B, L, 2]`; the others `[M, B, L]`, as is the trust returned."""
         learned = self.score(torch.cat((completed, novelty, encode_age(age)), dim=-1)).squeeze(-1)
         measured = (LEAST_SLOPE + F.softplus(self.slope)) * torch.log(quality.clamp(0, 1) + QUALITY_FLOOR)
-        logits = torch.where(present > 0, learned + measured - F.softplus(self.strange) * excess, MASKED)
+        strange = F.softplus(self.strange) * (torch.log1p(excess) if self.fading else excess)
+        logits = torch.where(present > 0, learned + measured - strange, MASKED)
         return torch.softmax(logits, dim=0) * present
 
 

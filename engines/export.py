@@ -82,7 +82,7 @@ def describe(checkpoint: Checkpoint, precision: str) -> dict[str, str]:
     """What the graph says of itself: whose weights it holds, which features it takes, how it is calibrated."""
     config, calibration = checkpoint.files.config, checkpoint.model.calibration
     widths = {f"width.{modality}": str(config.widths[modality]) for modality in MODALITIES}
-    rows = {name: getattr(calibration, name).tolist() for name in ("temperature", "interval", "unimodal")}
+    rows = {name: getattr(calibration, name).tolist() for name in ("temperature", "offset", "interval", "unimodal")}
     return {
         "format": FORMAT,
         "model": checkpoint.files.name,

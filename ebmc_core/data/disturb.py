@@ -66,8 +66,12 @@ class Disturber:
         rate = np.where(generator.random((count, 1, 1)) < chances.dropping, generator.random((count, 1, 1)), 0)
         return present * (generator.random(present.shape) >= rate)
 
-    def spoil(self, values: Float, quality: Float, deviation: Float) -> None:
-        """Noise and frozen stretches in place. values `[B, L, d]`, quality `[B, L]`, deviation `[d]`."""
+    def spoil(self, values: Float, quality: Float, deviation: Float) -> Float:
+        """Noise and frozen stretches in place. values `[B, L, d]`, quality `[B, L]`, deviation `[d]`.
+
+        Returns the clarity `[B, L]` (see `LabelledBatch`): the share of the power that is signal where no quality
+        noticed the noise, 0 where nothing of the feature is left, else 1.
+        """
         generator, chances = self.generator, self.chances
         count, length = quality.shape
         frozen = self.stretch(count, length, chances.frozen)
@@ -82,7 +86,9 @@ class Disturber:
         values += noise * deviation
         middle = values.reshape(-1, values.shape[-1]).mean(0)
         values[replaced] = middle + noise[replaced] * deviation
-        quality /= np.where(noticed, 1 + (strength - chances.jitter) ** 2, 1)
+        loss = 1 + (strength - chances.jitter) ** 2
+        quality /= np.where(noticed, loss, 1)
+        return np.where(replaced, 0, np.where(noticed, 1, 1 / loss)).astype(np.float32)
 
     def stretch(self, count: int, length: int, chance: float) -> NDArray[np.bool_]:
         """One contiguous stretch `[B, L]` in a sequence with this chance; half of them reach the newest window."""

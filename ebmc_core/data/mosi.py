@@ -172,11 +172,12 @@ class MosiVideos:
         valid = (table >= 0).astype(np.float32)
         present = present * valid[..., None]
         quality = np.ones(present.shape, np.float32)
+        clarity = np.ones(present.shape, np.float32)
         values = {m: self.soften[m](array[table], self.generator) for m, array in self.values.items()}
         if disturbed:
             for m, modality in enumerate(MODALITIES):
-                self.disturber.spoil(values[modality], quality[..., m], self.deviation[modality])
+                clarity[..., m] = self.disturber.spoil(values[modality], quality[..., m], self.deviation[modality])
         label = self.label[table]
         own = np.repeat(label[..., None], len(MODALITIES), axis=-1)
         age = np.zeros_like(present)
-        return LabelledBatch(FeatureBatch(values, present, quality * present, age, valid), label, own)
+        return LabelledBatch(FeatureBatch(values, present, quality * present, age, valid), label, own, clarity)

@@ -116,15 +116,15 @@ class PairedWindows:
     def _draw(self, present: Float, valid: Float) -> LabelledBatch:
         label = self._runs(len(valid))
         own = np.empty(present.shape, np.int64)
-        quality = np.empty(own.shape, np.float32)
+        quality, clarity = np.empty(own.shape, np.float32), np.empty(own.shape, np.float32)
         values: dict[Modality, Float] = {}
         for m, modality in enumerate(MODALITIES):
             rows, own[..., m] = self._items(modality, label, self.pairing.next_item[m])
             values[modality] = self.arrays[modality].values[rows]
             quality[..., m] = self.arrays[modality].quality[rows]
-            self.disturber.spoil(values[modality], quality[..., m], self.deviation[modality])
+            clarity[..., m] = self.disturber.spoil(values[modality], quality[..., m], self.deviation[modality])
         age, quality = self._ages(present, quality)
-        return LabelledBatch(FeatureBatch(values, present, quality, age, valid), label, own)
+        return LabelledBatch(FeatureBatch(values, present, quality, age, valid), label, own, clarity)
 
     def _runs(self, count: int) -> Ints:
         """Sentiment of each window `[B, L]`: a chain that keeps its state with chance `1 - turn`."""

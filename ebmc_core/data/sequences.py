@@ -6,7 +6,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from ebmc_core.batch import FeatureBatch
+from ebmc_core.batch import FeatureBatch, Float
 from ebmc_core.modality import MODALITIES
 
 Ints = NDArray[np.int64]
@@ -17,11 +17,16 @@ SUBSETS: Ints = np.array([[index >> m & 1 for m in range(len(MODALITIES))] for i
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LabelledBatch:
-    """Sequences with their truth. label `[B, L]`: of the window. own `[B, L, M]`: of each modality's evidence."""
+    """Sequences with their truth. label `[B, L]`: of the window. own `[B, L, M]`: of each modality's evidence.
+
+    clarity `[B, L, M]`: what the measured quality would have to be multiplied by to tell of all noise that was added;
+    None where nothing was added that it does not tell.
+    """
 
     features: FeatureBatch
     label: Ints
     own: Ints
+    clarity: Float | None = None
 
 
 class Sequences(Protocol):

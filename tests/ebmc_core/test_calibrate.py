@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from ebmc_core.calibrate import conformal_reach, fit_temperature
+from ebmc_core.calibrate import conformal_reach, fit_scaling, fit_temperature
 from ebmc_core.evaluate import balanced_accuracy, expected_calibration_error, macro_f1
 
 
@@ -14,6 +14,26 @@ def test_the_temperature_that_made_the_logits_is_found() -> None:
     labels = torch.multinomial(torch.softmax(honest, dim=-1), 1, generator=generator).squeeze(-1)
     assert fit_temperature(3 * honest, labels) == pytest.approx(3, rel=0.1)
     assert fit_temperature(0.5 * honest, labels) == pytest.approx(0.5, rel=0.1)
+
+
+def test_the_scaling_that_made_the_logits_is_found() -> None:
+    generator = torch.Generator().manual_seed(0)
+    honest = 2 * torch.randn(8000, 3, generator=generator)
+    labels = torch.multinomial(torch.softmax(honest, dim=-1), 1, generator=generator).squeeze(-1)
+    temperature, offset = fit_scaling(3 * (honest - torch.tensor([0.4, -0.1, -0.3])), labels)
+    assert temperature == pytest.approx(3, rel=0.1)
+    assert offset.tolist() == pytest.approx([0.4, -0.1, -0.3], abs=0.12)
+    assert offset.sum().item() == pytest.approx(0, abs=1e-4)
+
+
+def test_a_class_that_never_occurs_is_not_pushed_away_for_ever() -> None:
+    generator = torch.Generator().manual_seed(0)
+    labels = 2 * torch.randint(2, (500,), generator=generator)
+    for logits in (torch.zeros(500, 3), 100 * torch.nn.functional.one_hot(labels, 3).float()):
+        temperature, offset = fit_scaling(logits, labels)
+        probabilities = torch.softmax(logits / temperature + offset, dim=-1)
+        assert torch.isfinite(probabilities).all() and offset.abs().max() < 5
+        assert probabilities[:, 1].max() < 0.2
 
 
 def test_the_reach_is_the_finite_sample_quantile() -> None:

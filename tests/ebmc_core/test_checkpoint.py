@@ -1,5 +1,6 @@
 """Checkpoints survive the disk, and a bad one is one clear line."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save
 
 from ebmc_core.checkpoint import CONFIG, WEIGHTS, load_checkpoint, read_checkpoint, save_checkpoint
 from ebmc_core.config import EbmcConfig
@@ -28,12 +30,32 @@ def test_it_comes_back_bit_for_bit(folder: Path, model: EBMC) -> None:
     assert all(torch.equal(tensor, theirs[key]) for key, tensor in model.state_dict().items())
 
 
+def test_one_from_before_there_were_offsets_loads_as_it_was(folder: Path, model: EBMC) -> None:
+    weights = load_file(folder / WEIGHTS)
+    assert weights.pop("calibration.offset").shape == (8, 3)
+    content = save(weights)
+    (folder / WEIGHTS).write_bytes(content)
+    described = json.loads((folder / CONFIG).read_text()) | {"digest": hashlib.sha256(content).hexdigest()}
+    (folder / CONFIG).write_text(json.dumps(described))
+    assert (load_checkpoint(folder).model.calibration.offset == 0).all()
+    del weights["calibration.interval"]  # what nothing can stand for is still missed
+    content = save(weights)
+    (folder / WEIGHTS).write_bytes(content)
+    described["digest"] = hashlib.sha256(content).hexdigest()
+    (folder / CONFIG).write_text(json.dumps(described))
+    with pytest.raises(CheckpointError, match=r"does not fit its own config.json"):
+        load_checkpoint(folder)
+
+
 def test_configuration_goes_through_json(config: EbmcConfig) -> None:
     assert EbmcConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
+    older = {key: value for key, value in config.to_dict().items() if key != "novelty"}
+    assert EbmcConfig.from_dict(older).novelty == "linear"
 
 
 @pytest.mark.parametrize(
-    "change", [{"depht": 2}, {"heads": 3}, {"widths": {"text": 4}}, {"width": 0}, {"dropout": 1.0}]
+    "change",
+    [{"depht": 2}, {"heads": 3}, {"widths": {"text": 4}}, {"width": 0}, {"dropout": 1.0}, {"novelty": "square"}],
 )
 def test_impossible_configurations_are_refused(config: EbmcConfig, change: dict[str, object]) -> None:
     with pytest.raises(CheckpointError, match="not the configuration of an EBMC model"):

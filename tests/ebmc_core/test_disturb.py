@@ -65,6 +65,22 @@ def test_replaced_features_have_nothing_left_of_what_was_there() -> None:
     assert abs(kept) < 0.05
 
 
+def test_the_clarity_tells_of_the_noise_that_the_quality_does_not() -> None:
+    for noticed in (0.0, 1.0):
+        values, quality = features()
+        before = values.copy()
+        clarity = disturber(noise=1.0, noticed=noticed).spoil(values, quality, np.ones(5, np.float32))
+        power = ((values - before) ** 2).mean(-1)
+        told = 1 / (quality * clarity) - 1  # of the noise's power beside the signal's
+        assert ((clarity < 1).any(), (quality < 1).any()) == (not noticed, bool(noticed))
+        assert np.corrcoef(told.ravel(), power.ravel())[0, 1] > 0.8
+        assert told.mean() == pytest.approx(power.mean(), rel=0.1)
+    values, quality = features()
+    assert (disturber().spoil(values, quality, np.ones(5, np.float32)) == 1).all()
+    clarity = disturber(noise=1.0, replaced=1.0).spoil(values, quality, np.ones(5, np.float32))
+    assert set(np.unique(clarity)) == {0.0, 1.0}
+
+
 def test_a_frozen_feature_stands_still() -> None:
     values, quality = features()
     disturber(frozen=1.0).spoil(values, quality, np.ones(5, np.float32))

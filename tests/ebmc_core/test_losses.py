@@ -107,6 +107,9 @@ def test_teacher_trust_by_hand() -> None:
     quality[0] = 0.25  # its root halves the worth of the first
     trust = losses.teacher_trust(probabilities, torch.tensor([[2]]), present, quality).flatten().tolist()
     assert trust == pytest.approx([0.51 / 0.53, 0.02 / 0.53, 0.0])
+    clarity = torch.tensor([0.5, 1.0, 1.0]).view(3, 1, 1)  # noise that the quality did not notice
+    trust = losses.teacher_trust(probabilities, torch.tensor([[2]]), present, quality, clarity).flatten().tolist()
+    assert trust == pytest.approx([0.255 / 0.275, 0.02 / 0.275, 0.0])
 
 
 def test_teacher_trust_falls_with_uncertainty() -> None:
@@ -158,9 +161,8 @@ def example(model: EBMC, seed: int = 0, present: torch.Tensor | None = None) -> 
     present = ones if present is None else present
     inputs = Inputs(values, present, 0.8 * ones, 0.1 * ones, torch.ones(2, 6))
     here = present.permute(2, 0, 1)
-    return Example(
-        inputs, torch.ones(2, 6, dtype=torch.long), torch.ones(3, 2, 6, dtype=torch.long), here, here.amax(0)
-    )
+    label, own = torch.ones(2, 6, dtype=torch.long), torch.ones(3, 2, 6, dtype=torch.long)
+    return Example(inputs, label, own, here, here.amax(0), torch.ones_like(here))
 
 
 def test_what_is_imputed_must_be_useful_to_the_fused_prediction(model: EBMC) -> None:

@@ -9,6 +9,7 @@ from hypothesis.extra import numpy as hnp
 from ebmc_core.batch import FeatureBatch, pad_context
 from ebmc_core.modality import MODALITIES
 from ebmc_core.model import EBMC, Fused, NewestWindow, inputs_from_batch
+from ebmc_core.trust import TrustHead
 
 LOAD = settings(max_examples=30, deadline=None)
 
@@ -138,6 +139,24 @@ def test_a_lower_quality_lowers_trust(model: EBMC, seed: int, m: int, better: fl
     before = run(model, changed(batch, present=present, quality=high)).trust[..., m]
     after = run(model, changed(batch, present=present, quality=low)).trust[..., m]
     assert (after < before).all()
+
+
+@LOAD
+@given(seed=st.integers(0, 1000), m=st.integers(0, 2), novelty=st.sampled_from(["linear", "log"]))
+def test_a_feature_unlike_all_in_training_lowers_trust(seed: int, m: int, novelty: str) -> None:
+    """By how far it is beyond what is usual alone, whatever the learned part says."""
+    generator = torch.Generator().manual_seed(seed)
+    width = 16
+    head = TrustHead(3, width, novelty).eval()
+    completed, ones = torch.randn(3, 2, 6, width, generator=generator), torch.ones(3, 2, 6)
+    numbers, excess = torch.randn(3, 2, 6, 2, generator=generator), torch.zeros(3, 2, 6)
+    beyond = excess.clone()
+    beyond[m] = 1.0
+    with torch.inference_mode():
+        usual, strange = (head(completed, numbers, each, 0 * ones, ones, ones) for each in (excess, beyond))
+    rest = [other for other in range(3) if other != m]
+    assert (strange[m] < usual[m]).all()
+    assert (strange[rest] > usual[rest]).all()
 
 
 def test_all_absent_and_all_padding_stay_finite(model: EBMC) -> None:

@@ -18,7 +18,7 @@ def test_training_features_are_usual() -> None:
     layer, rows = fitted()
     novelty, excess = layer(rows)
     torch.testing.assert_close(novelty.mean(0), torch.zeros(2), atol=0.05, rtol=0)
-    assert (excess > 0).float().mean() < 0.025
+    assert (excess > 0).float().mean() < 0.21  # beyond nine in ten, inside or outside
 
 
 def test_noise_and_outliers_are_not() -> None:
