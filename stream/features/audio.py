@@ -78,7 +78,7 @@ class AudioFrontEnd:
         aloud = audio[: spoken.size * HOP][np.repeat(spoken, HOP)[: audio.size]]
         loud = aloud if aloud.size else audio
         loudness = float(np.sqrt(np.mean(np.square(loud, dtype=np.float64))))
-        return self._encoder.statistics(audio * np.float32(min(MOST_GAIN, LEVEL / max(loudness, 1e-6))))
+        return self._encoder.statistics(audio * np.float32(min(MOST_GAIN, LEVEL / max(loudness, 1e-6))), spoken)
 
 
 def _gone(audio: Samples, begin: float, until: float, newest: float | None, dropped: bool) -> str | None:

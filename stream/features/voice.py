@@ -10,10 +10,10 @@ from stream.errors import WeightsError
 from stream.records import AUDIO_RATE
 
 STEP = 320  # samples that one state stands for, 20 ms
-SHORTEST = 2 * STEP  # samples; the spectrum is mirrored at its ends
+SHORTEST = 2  # states; the spectrum is mirrored at the ends
 LONGEST = 28.0  # seconds
-STATISTICS = 2 * 3 * 384
-"""Numbers a call gives: two layers, and of each the mean, standard deviation and maximum over time of its states."""
+STATISTICS = 3 * 384
+"""Numbers that a call gives: the mean, standard deviation and maximum of the states over the time of speech."""
 
 
 class VoiceEncoder:
@@ -32,8 +32,19 @@ class VoiceEncoder:
             reason = str(error).strip().splitlines()[0]
             raise WeightsError(f"no voice encoder could be loaded from {folder}: {reason}") from error
 
-    def statistics(self, samples: NDArray[np.float32]) -> NDArray[np.float32]:
-        """float32 `[STATISTICS]` of `samples`, float32 `[n]` at 16 kHz without NaN; of more than 28 s the first 28."""
+    def statistics(self, samples: NDArray[np.float32], spoken: NDArray[np.bool_]) -> NDArray[np.float32]:
+        """What is said in `samples`, float32 `[n]` at 16 kHz without NaN, as float32 `[STATISTICS]`.
+
+        spoken: bool `[T]`, which of its frames of 10 ms are speech; where none is, all count. Of more than 28 s the
+        first 28 are read.
+        """
         heard = samples[: int(LONGEST * AUDIO_RATE)]
-        length = max(SHORTEST, -(-len(heard) // STEP) * STEP)
-        return np.asarray(self._session.run(None, {"samples": np.pad(heard, (0, length - len(heard)))})[0])
+        count = max(SHORTEST, -(-len(heard) // STEP))
+        frames = np.zeros(2 * count, np.bool_)
+        frames[: len(spoken)] = spoken[: 2 * count]
+        states = frames.reshape(count, 2).any(axis=1)
+        if not states.any():
+            states[:] = True
+        padded = np.pad(heard, (0, count * STEP - len(heard)))
+        inputs = {"samples": padded, "spoken": states.astype(np.float32)}
+        return np.asarray(self._session.run(None, inputs)[0])
