@@ -7,6 +7,9 @@ from typing import Any
 from ebmc_core.errors import CheckpointError
 from ebmc_core.modality import MODALITIES, Modality
 
+FEATURES = 2
+"""Version of the features that `ebmc data prepare` and streams make; raised when the same numbers mean another thing."""
+
 
 @dataclass(frozen=True, slots=True)
 class EbmcConfig:
@@ -32,6 +35,8 @@ class EbmcConfig:
     """`soft`: each modality through all experts, mixed by its router; `own`: through its own only, at a third."""
     fusion: str = "trust"
     """`trust`: the trust head weighs; `uniform`: all that are present weigh alike (for the ablation)."""
+    features: int = 1
+    """Version of the features it was trained on, see `FEATURES`; MOSI's own have none, and stay at 1."""
     novelty: str = "linear"
     """How the logit of trust falls with novelty: `linear`, as in checkpoints that do not say it, or `log`: by nearly as
     much at first and ever less, so that a feature which is strange but tells a lot still counts."""

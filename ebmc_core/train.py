@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ebmc_core.calibrate import calibrate
 from ebmc_core.checkpoint import save_checkpoint
-from ebmc_core.config import EbmcConfig
+from ebmc_core.config import FEATURES, EbmcConfig
 from ebmc_core.data.arrays import load_arrays
 from ebmc_core.data.disturb import Disturbance
 from ebmc_core.data.mosi import MosiVideos, read_mosi
@@ -69,7 +69,8 @@ def new_model(config: TrainConfig, rows: list[Tensor]) -> EBMC:
     """A model for features of these widths, its statistics fitted to them. rows: per modality `[N, d_m]`."""
     widths = {modality: values.shape[1] for modality, values in zip(MODALITIES, rows, strict=True)}
     context = config.model.get("context", 63) if config.data == "mosi" else config.pairing.context
-    fields: dict[str, Any] = {**config.model, "context": context, "widths": widths}
+    features = 1 if config.data == "mosi" else FEATURES
+    fields: dict[str, Any] = {**config.model, "context": context, "widths": widths, "features": features}
     try:
         shape = EbmcConfig(**fields)
     except (TypeError, ValueError) as error:

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from ebmc_core.modality import Modality
 from engines.engine import Engine
-from engines.selection import open_engine
 from stream.channel import Channel, Closed, Policy
 from stream.clock import WallClock
 from stream.event import SentimentEvent
 from stream.front_ends import FrontEnds, load_front_ends
+from stream.fusion import open_fusion
 from stream.pipeline import Run, run
 from stream.records import AUDIO_RATE
 from stream.runner import cause
@@ -83,7 +83,7 @@ class Pipeline:
     async def __aiter__(self) -> AsyncGenerator[SentimentEvent]:
         with ExitStack() as models:
             front = self._front or models.enter_context(await asyncio.to_thread(self._load))
-            engine = self._engine or models.enter_context(open_engine(self._settings.engine, self._settings.checkpoint))
+            engine = self._engine or models.enter_context(open_fusion(self._settings))
             taken = _Taken()
             sources = [self._feed] if self._feed else self._sources
             this = Run(front, engine, [taken], WallClock(), self._settings, without=self._without)

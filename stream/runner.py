@@ -9,10 +9,10 @@ from pathlib import Path
 
 from ebmc_core.errors import EbmcError
 from ebmc_core.modality import Modality
-from engines.selection import open_engine
 from stream.clock import WallClock
 from stream.errors import INTERRUPTED
 from stream.front_ends import FrontEnds, load_front_ends
+from stream.fusion import open_fusion
 from stream.health import Address, pages, watched
 from stream.interrupting import interruptible
 from stream.pipeline import Run, run
@@ -62,7 +62,7 @@ def run_sources(
         stack.enter_context(pages(options.metrics, metrics, health, report))
         stack.enter_context(notifying(health))
         front = stack.enter_context(load_front_ends(settings, report))
-        engine = stack.enter_context(open_engine(settings.engine, settings.checkpoint))
+        engine = stack.enter_context(open_fusion(settings))
         for sink in sinks:
             if isinstance(sink, Metered):
                 sink.report_to(metrics)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import numpy as np
 
-from engines.selection import open_engine
 from stream.bench.counted import counted as counted_front
 from stream.bench.failing import Moments, SlowSink, failing_front, moments
 from stream.bench.faults import Fault, FaultKind, FaultyReel, schedule
@@ -23,6 +22,7 @@ from stream.bench.report import Table
 from stream.bench.tally import Tally
 from stream.bench.trial import BUSY, stopping
 from stream.front_ends import load_front_ends
+from stream.fusion import open_fusion
 from stream.pipeline import Run, run
 from stream.settings import Settings
 from stream.sources.source import BUNDLED_CLIP, bundled_clip
@@ -103,7 +103,7 @@ def chaos(plan: ChaosPlan, report: Callable[[float], None]) -> ChaosReport:
     sources = [PushedSource(f"stream-{n + 1:02d}", reel, clock, plan.seconds) for n, reel in enumerate(reels)]
     with (
         load_front_ends(plan.settings, lambda line: None) as front,
-        open_engine(plan.settings.engine, plan.settings.checkpoint) as engine,
+        open_fusion(plan.settings) as engine,
     ):
         fails, slow = (moments(clock, clock.now(), plan.seconds, rng) for _ in range(2))
         sink, tally, seeing = SlowSink(clock, slow), Tally(), counted_front(failing_front(front, fails))

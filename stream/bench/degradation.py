@@ -7,7 +7,6 @@ from pathlib import Path
 
 from ebmc_core.modality import MODALITIES, Modality
 from engines.engine import Engine
-from engines.selection import open_engine
 from stream.bench.deaf import DeafRecogniser
 from stream.bench.disturbances import Disturbance, Span, babble_from, disturbances
 from stream.bench.gathered import Gathered
@@ -24,6 +23,7 @@ from stream.bench.trial import stopping
 from stream.clock import WallClock
 from stream.event import SentimentEvent
 from stream.front_ends import FrontEnds, load_front_ends
+from stream.fusion import open_fusion
 from stream.pipeline import Run, run
 from stream.records import Frame
 from stream.settings import Settings
@@ -192,7 +192,7 @@ def degradation(plan: Plan, report: Callable[[int, int, str], None]) -> Degradat
     tried = [what for what in wanted if plan.speed or not what.deaf]  # a file has no moment at which something is off
     with (
         load_front_ends(plan.settings, lambda line: None) as front,
-        open_engine(plan.settings.engine, plan.settings.checkpoint) as engine,
+        open_fusion(plan.settings) as engine,
     ):
         bench = Bench(plan, front, engine)
         report(0, len(tried) + 1, "the clean run")

@@ -8,7 +8,6 @@ from itertools import takewhile
 from pathlib import Path
 
 from ebmc_core.modality import Modality
-from engines.selection import open_engine
 from stream.bench.pace import PaceClock
 from stream.bench.plots import plot_delays
 from stream.bench.quantiles import Spread, cell, spread
@@ -18,6 +17,7 @@ from stream.bench.trial import Outcome, Trial, attempt
 from stream.bench.words import first_final, settled, spoken
 from stream.clock import WallClock
 from stream.front_ends import load_front_ends
+from stream.fusion import open_fusion
 from stream.pipeline import Run, run
 from stream.records import Frame
 from stream.sources.source import source_from
@@ -151,7 +151,7 @@ def unpaced(trial: Trial) -> float:
     source = source_from(str(trial.clips[0].path), trial.settings)
     with (
         load_front_ends(trial.settings, lambda line: None) as front,
-        open_engine(trial.settings.engine, trial.settings.checkpoint) as engine,
+        open_fusion(trial.settings) as engine,
     ):
         this = Run(front, engine, [], WallClock(), trial.settings)
         begin = time.monotonic()

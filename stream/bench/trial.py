@@ -7,7 +7,6 @@ from collections.abc import Callable, Generator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
-from engines.selection import open_engine
 from stream.bench.arrivals import Arrivals
 from stream.bench.clips import Clip
 from stream.bench.counted import counted
@@ -19,6 +18,7 @@ from stream.bench.reel import DecodedReel, MemoryReel, Reel, decoded_reel, remem
 from stream.bench.tally import Tally
 from stream.event import SentimentEvent
 from stream.front_ends import load_front_ends
+from stream.fusion import open_fusion
 from stream.pipeline import Run, run
 from stream.settings import Settings
 from stream.sinks.sink import Sink
@@ -122,7 +122,7 @@ def attempt(trial: Trial, report: Callable[[float], None], sinks: Sequence[Sink]
     arrivals = Arrivals({s.name: s for s in sources}, clock, trial.keep)
     with (
         load_front_ends(trial.settings, lambda line: None) as front,
-        open_engine(trial.settings.engine, trial.settings.checkpoint) as engine,
+        open_fusion(trial.settings) as engine,
     ):
         tally, seeing = Tally(), counted(front)
         this = Run(seeing, engine, [*sinks, arrivals], clock, trial.settings, metrics=tally)

@@ -9,12 +9,12 @@ from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 from engines.engine import Engine
-from engines.selection import open_engine
 from stream.chunks.counts import Counts, WorkMeters
 from stream.chunks.shift import Duty, Shift
 from stream.clock import WallClock
 from stream.errors import SourceError
 from stream.front_ends import FrontEnds, load_front_ends
+from stream.fusion import open_fusion
 from stream.health import Health, beating, pages, watched
 from stream.interrupting import interruptible
 from stream.kafka.faults import LOST, mend, told
@@ -67,7 +67,7 @@ def run_worker(duty: Duty, settings: Settings, options: Options, report: Callabl
         stack.enter_context(notifying(health))
         stack.enter_context(quiet())
         front = stack.enter_context(load_front_ends(settings, report))
-        engine = stack.enter_context(open_engine(settings.engine, settings.checkpoint))
+        engine = stack.enter_context(open_fusion(settings))
         crew = Crew(duty, front, engine, settings, options, metrics, health, counts)
         asyncio.run(_working(crew, report))
     return crew.counts

@@ -42,9 +42,7 @@ class VoiceEncoder:
         count = max(SHORTEST, -(-len(heard) // STEP))
         frames = np.zeros(2 * count, np.bool_)
         frames[: len(spoken)] = spoken[: 2 * count]
-        states = frames.reshape(count, 2).any(axis=1)
-        if not states.any():
-            states[:] = True
+        states = frames.reshape(count, 2).max(axis=1).astype(np.float32)
         padded = np.pad(heard, (0, count * STEP - len(heard)))
-        inputs = {"samples": padded, "spoken": states.astype(np.float32)}
+        inputs = {"samples": padded, "spoken": states if states.any() else np.ones_like(states)}
         return np.asarray(self._session.run(None, inputs)[0])

@@ -14,10 +14,10 @@ from dataclasses import dataclass, field
 
 import uvicorn
 
-from engines.selection import open_engine
 from stream.clock import WallClock
 from stream.errors import INTERRUPTED, SettingsError
 from stream.front_ends import load_front_ends
+from stream.fusion import open_fusion
 from stream.health import Address, pages, watched
 from stream.interrupting import interruptible
 from stream.pipeline import Run, run
@@ -65,7 +65,7 @@ def serve(settings: Settings, demo: Demo, report: Callable[[str], None]) -> int:
         stack.enter_context(pages(demo.metrics, metrics, health, report))
         stack.enter_context(notifying(health))
         front = stack.enter_context(load_front_ends(settings, report))
-        engine = stack.enter_context(open_engine(settings.engine, settings.checkpoint))
+        engine = stack.enter_context(open_fusion(settings))
         voices()  # of the babble: decoded now, not while somebody waits
         hub = Hub()
         house = House(Reception(hub, options.sessions), settings, engine)

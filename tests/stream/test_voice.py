@@ -9,7 +9,7 @@ from faster_whisper.feature_extractor import FeatureExtractor
 
 from stream.errors import WeightsError
 from stream.features.voice import STATISTICS, VoiceEncoder
-from stream.features.voice_graph import TAPS, Spectrogram, VoiceLayers
+from stream.features.voice_graph import Spectrogram, VoiceLayers
 from stream.features.whisper_weights import read_whisper
 from stream.speech.asr import Recogniser
 from tests.stream.speech_clips import Samples, read_sound, voice_encoder, weights
@@ -41,35 +41,38 @@ def test_all_layers_with_the_last_norm_are_what_ctranslate2_computes(model: Path
     extractor = FeatureExtractor()
     expected = np.array(whole._whisper.encode(extractor(spoken, padding=0)))[0]  # pyright: ignore[reportPrivateUsage]
     variables = read_whisper(model)
-    layers = VoiceLayers(variables, extractor.mel_filters, (4,)).eval()
+    layers = VoiceLayers(variables, extractor.mel_filters, layers=4).eval()
     with torch.inference_mode():
-        last = layers.states(torch.from_numpy(spoken))[-1]
+        last = layers.states(torch.from_numpy(spoken))
         scale, offset = (torch.from_numpy(variables[f"encoder/layer_norm/{name}"]) for name in ("gamma", "beta"))
         found = torch.nn.functional.layer_norm(last, (384,), scale, offset).numpy()
     assert found.shape == expected.shape == (200, 384)
     assert np.abs(found - expected).max() < 1e-2 < np.abs(expected).std()
 
 
-def test_statistics_are_those_of_the_states(model: Path, spoken: Samples) -> None:
+def test_statistics_are_those_of_the_states_in_speech(model: Path, spoken: Samples) -> None:
     layers = VoiceLayers(read_whisper(model), FeatureExtractor().mel_filters).eval()
     with torch.inference_mode():
-        states = [found.numpy() for found in layers.states(torch.from_numpy(spoken))]
-    by_hand = [each for tap in TAPS for s in (states[tap - 1],) for each in (s.mean(0), s.std(0), s.max(0))]
-    found = voice_encoder().statistics(spoken)
-    assert found.shape == (STATISTICS,) and found.dtype == np.float32
-    assert np.allclose(found, np.concatenate(by_hand), atol=2e-3)
-    assert np.array_equal(found, voice_encoder().statistics(spoken))
+        states = layers.states(torch.from_numpy(spoken)).numpy()
+    half = np.arange(400) >= 200
+    for mask, read in ((half, states[100:]), (~half, states[:100]), (np.zeros(400, np.bool_), states)):
+        found = voice_encoder().statistics(spoken, mask)
+        assert found.shape == (STATISTICS,) and found.dtype == np.float32
+        assert np.allclose(found, np.concatenate([read.mean(0), read.std(0), read.max(0)]), atol=2e-3)
+        assert np.array_equal(found, voice_encoder().statistics(spoken, mask))
 
 
 @pytest.mark.parametrize("count", [0, 1, 100, 321, 640, 16_001, 30 * RATE])
 def test_any_length_is_read(clip: Path, count: int) -> None:
-    found = voice_encoder().statistics(read_sound(clip)[:count])
+    found = voice_encoder().statistics(read_sound(clip)[:count], np.ones(count // 160, np.bool_))
     assert found.shape == (STATISTICS,) and np.isfinite(found).all()
 
 
 def test_of_what_is_too_long_the_first_28_seconds_are_read(clip: Path) -> None:
     long = np.tile(read_sound(clip), 2)[: 33 * RATE]
-    assert np.array_equal(voice_encoder().statistics(long), voice_encoder().statistics(long[: 28 * RATE]))
+    spoken = np.arange(3300) % 3 > 0
+    short = voice_encoder().statistics(long[: 28 * RATE], spoken[:2800])
+    assert np.array_equal(voice_encoder().statistics(long, spoken), short)
 
 
 @pytest.mark.parametrize("cut", [0, 3, 40, 5000])
