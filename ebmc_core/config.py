@@ -8,7 +8,7 @@ from ebmc_core.errors import CheckpointError
 from ebmc_core.modality import MODALITIES, Modality
 
 FEATURES = 2
-"""Version of the features that `ebmc data prepare` and streams make; raised when the same numbers mean another thing."""
+"""Version of the features that `ebmc data prepare` and streams make; raised when their numbers mean another thing."""
 
 
 @dataclass(frozen=True, slots=True)

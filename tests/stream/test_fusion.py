@@ -32,7 +32,7 @@ def test_the_live_checkpoint_reads_what_streams_make() -> None:
     [
         (
             {"features": FEATURES - 1},
-            f"features of version {FEATURES - 1}, streams make version {FEATURES}: take a newer",
+            f"of version {FEATURES - 1}, streams make version {FEATURES}: take a newer",
         ),
         ({"widths": {"text": 384, "audio": 73, "video": 90}}, "prepare the features anew and train again"),
     ],
