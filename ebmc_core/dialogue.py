@@ -30,14 +30,19 @@ class DialogueReader(nn.Module):
         self.dropout = dropout
 
     def forward(self, states: Tensor, mask: Tensor, back: Tensor) -> tuple[Tensor, Tensor]:
-        """states `[B, T, 384]`; mask bool `[B, T]`, where there is a token; back `[B, T]`, lines since, 0 for its own.
+        """states `[B, T, 384]`; mask bool `[B, T]`, where there is a token; back `[B, T]`, lines since, 0 for its
+        own tokens, which come first.
 
         Returns logits `[B, 3]` and `[B, E]`.
         """
         states = states + self.back(back)
-        for block in self.encoder.blocks:
+        own = mask & (back == 0)
+        *lower, last = self.encoder.blocks
+        for block in lower:
             states = block(states, mask)
-        own = (mask & (back == 0)).unsqueeze(-1).to(states.dtype)  # [B, T, 1]
+        longest = int(own.sum(dim=1).max())  # a line's own tokens come first
+        states = last(states, mask, longest)
+        own = own[:, :longest].unsqueeze(-1).to(states.dtype)  # [B, T, 1]
         vector = functional.normalize((states * own).sum(dim=1) / own.sum(dim=1).clamp(min=1e-9), dim=-1)
         stretched = functional.dropout(SentimentReader.STRETCH * vector, self.dropout, self.training)
         return self.sentiment(stretched), self.emotion(stretched)

@@ -35,7 +35,7 @@ class Dialogues:
         return tokens[rows] + np.where(whole >= 0, tokens[whole], 0).sum(1) + (rest >= 0).sum(1)
 
     def batch(self, rows: NDArray[np.int64], near: int) -> tuple[Tensor, Tensor, Tensor]:
-        """States float32 `[B, T, 384]`, mask bool and lines back int64 `[B, T]`; padding at the end.
+        """States float32 `[B, T, 384]`, mask bool and lines back int64 `[B, T]`; own tokens first, padding last.
 
         near: how many of the lines before are read token by token; each of those before these is one token.
         """

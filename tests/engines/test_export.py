@@ -64,6 +64,7 @@ def test_the_graph_says_what_it_holds(exported: Path, precision: str) -> None:
     assert {m: int(said[f"width.{m}"]) for m in MODALITIES} == dict(files.config.widths)
     calibration = load_checkpoint(exported).model.calibration
     assert json.loads(said["calibration"])["temperature"] == calibration.temperature.tolist()
+    assert json.loads(said["calibration"])["offset"] == calibration.offset.tolist()
     assert b".py" not in graph.SerializeToString(), "no folder of the machine that exported it"
 
 
