@@ -119,8 +119,12 @@ class _Process:
         while self._silent < SILENT:
             await asyncio.sleep(BEAT)
             self._silent += 1
-            with suppress(BlockingIOError):
+            try:
                 self._silent = 0 if self._control.recv(4096) else SILENT
+            except BlockingIOError:
+                continue
+            except OSError:
+                break
         if self.alive:
             log.warning("the process that decodes (%d) does not answer any more; starting another", self.pid)
             self._child.kill()
