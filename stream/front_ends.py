@@ -60,6 +60,7 @@ class FrontEnds:
     hearing: Worker
     listening: Worker
     reading: Worker
+    sensing: Worker
 
     def watching(self, stream: str) -> Worker:
         """The lane of one stream's face analysis in the threads that all streams share."""
@@ -78,7 +79,7 @@ class FrontEnds:
         with ExitStack() as workers:
             for pool in (self.windows, self.pictures, self.words):
                 workers.callback(pool.shutdown, wait=False, cancel_futures=True)
-            for worker in (self.hearing, self.listening, self.reading):
+            for worker in (self.hearing, self.listening, self.reading, self.sensing):
                 workers.callback(worker.close)
 
 
@@ -112,6 +113,7 @@ def load_front_ends(settings: Settings, report: Callable[[str], None]) -> FrontE
         hearing=Worker("audio-features", windows, limit=STREAMS, width=cores),
         listening=Worker("speech-recognition", words, limit=STREAMS),
         reading=Worker("text-features", limit=STREAMS),  # a thread of its own: it is quick, and must not queue for one
+        sensing=Worker("voice-activity", limit=STREAMS),  # likewise; on the loop it held up all streams
     )
     sys.setswitchinterval(SWITCH)
     gc.collect()

@@ -60,7 +60,9 @@ class Decoders:
 
         Raises `OSError` when no process can be started.
         """
-        self._processes = [process for process in self._processes if process.alive]
+        for process in [process for process in self._processes if not process.alive]:
+            self._processes.remove(process)
+            process.end()
         if len(self._processes) < self._most:
             self._processes.append(_Process())
         return min(self._processes, key=lambda process: process.sources).place()

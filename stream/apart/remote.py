@@ -10,6 +10,7 @@ from typing import Protocol
 
 import numpy as np
 
+from ebmc_core.modality import Modality
 from stream.apart.decoders import Decoders
 from stream.apart.shelf import Print, Shelf, Ticket
 from stream.apart.wire import GO, Ended, Frames, Opened, Said, packed, received
@@ -23,6 +24,7 @@ from stream.sources.source import Condition, Link, Media
 log = logging.getLogger(__name__)
 
 FETCHED = 8 * 1024  # bytes that are read ahead; see `decoders.BEHIND`
+ROUNDING = 2e-6  # seconds
 DIED = "the process that decoded it ended"
 
 
@@ -74,6 +76,7 @@ class _Remote:
     async def frames(self, opened: Opened) -> AsyncGenerator[Frame]:
         """What it sends, whichever process reads it."""
         condition, earlier = opened.condition, Condition()
+        newest: dict[Modality, float] = {}  # event time up to which there are frames, seconds
         while True:
             try:
                 async for message in self._sent():
@@ -81,10 +84,14 @@ class _Remote:
                         _update(condition, message, earlier)
                         continue
                     for frame in message:
-                        if kind_of(frame) in opened.kinds:
-                            yield frame
-                        else:  # it came back as something else
+                        kind = kind_of(frame)
+                        if kind not in opened.kinds:  # it came back as something else
                             earlier.dropped["new kind"] += 1
+                        elif frame.pts < newest.get(kind, 0.0) - ROUNDING:  # another process knew of it already
+                            earlier.dropped["overlap"] += 1
+                        else:
+                            newest[kind] = frame.end
+                            yield frame
                 return
             except (EOFError, OSError):
                 await self._resume(condition)

@@ -70,14 +70,20 @@ class Shelf:
             if picture.format.name in PLAIN and width % 2 == 0 and height % 2 == 0:
                 kind = picture.format.name
                 colours = (picture.colorspace, picture.color_range, picture.color_primaries, picture.color_trc)
-            array = picture.to_ndarray(format=kind)
-        if array.nbytes > self._size:
-            self._enlarge(array.nbytes)
+                array = None
+            else:
+                array = picture.to_ndarray(format=kind)
+        size = height * width * 3 // 2 if array is None else array.nbytes
+        if size > self._size:
+            self._enlarge(size)
         place = next((n for n in range(self._first, self._first + PLACES) if not self._memory[n]), None)
         if place is None:
             return None
         ticket = Ticket(place, self._begin + (place - self._first) * self._size, kind, width, height, colours)
-        self._view(ticket)[:] = array
+        if isinstance(picture, DecodedVideo) and array is None:
+            _copy_planes(picture, self._view(ticket).reshape(-1))
+        else:
+            self._view(ticket)[:] = array
         self._memory[place] = 1
         return ticket
 
@@ -107,6 +113,16 @@ class Shelf:
         self._size = -(-size * (2 if self._first else 1) // PAGE) * PAGE
         os.ftruncate(self._file, self._begin + PLACES * self._size)
         self._memory = mmap.mmap(self._file, 0)
+
+
+def _copy_planes(picture: DecodedVideo, place: NDArray[np.uint8]) -> None:
+    """The planes of a picture one after the other, without what pads their lines."""
+    begin, components = 0, 2 if picture.format.name == "nv12" else 1
+    for number, plane in enumerate(picture.planes):
+        width = plane.width * (components if number else 1)
+        lines = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, :width]
+        place[begin : begin + lines.size].reshape(lines.shape)[:] = lines
+        begin += lines.size
 
 
 class Print:

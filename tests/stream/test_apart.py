@@ -5,6 +5,7 @@ import gc
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterator
@@ -237,16 +238,16 @@ def test_a_source_that_is_gone_for_good_is_lost(clip: Path, decoders: Decoders) 
 
 def test_leaving_does_not_wait_for_a_source_that_cannot_be_opened(decoders: Decoders) -> None:
     async def leave() -> float:
-        silent = await asyncio.start_server(lambda reader, writer: asyncio.sleep(600), "127.0.0.1", 0)
-        source = source_from(f"rtsp://127.0.0.1:{silent.sockets[0].getsockname()[1]}/live", Settings(open_timeout=100))
-        decoders.offer([source])
-        opening = asyncio.ensure_future(source.open().__aenter__())
-        await asyncio.sleep(1.5)
-        begun = time.monotonic()
-        opening.cancel()
-        await asyncio.gather(opening, return_exceptions=True)
-        silent.close()
-        return time.monotonic() - begun
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            address = f"rtsp://127.0.0.1:{silent.getsockname()[1]}/live"
+            source = source_from(address, Settings(open_timeout=100))
+            decoders.offer([source])
+            opening = asyncio.ensure_future(source.open().__aenter__())
+            await asyncio.sleep(1.5)
+            begun = time.monotonic()
+            opening.cancel()
+            await asyncio.gather(opening, return_exceptions=True)
+            return time.monotonic() - begun
 
     assert asyncio.run(leave()) < 20
 
