@@ -17,7 +17,8 @@ from stream.sources.source import Source
 log = logging.getLogger(__name__)
 
 BEAT = 1.0  # seconds between two signs of life
-SILENT = 10  # beats that may be missing before a process is given up
+SILENT = 10  # beats that may be missing before a process is given up,
+STARTING = 90  # and before the first one
 BEHIND = 16 * 1024  # bytes that may wait in a socket; the rest shall wait in the source's buffer, which drops
 LEAVING = 0.3  # seconds that a process may take to end by itself
 ABLE = hasattr(socket, "send_fds")  # POSIX
@@ -31,9 +32,13 @@ class Movable(Protocol):
 
 
 class Decoders:
-    """At most `most` processes, each started when its first source comes. A context manager; leaving ends them."""
+    """At most `most` processes, each started when its first source comes. A context manager; leaving ends them.
 
-    def __init__(self, most: int = 1) -> None:
+    settings: how long to wait before another process goes on with the sources of one that died.
+    """
+
+    def __init__(self, settings: Settings, most: int = 1) -> None:
+        self.settings = settings
         self._most = most if ABLE else 0
         self._processes: list[_Process] = []
 
@@ -118,11 +123,14 @@ class _Process:
 
     async def _watch(self) -> None:
         """Give it up when it gives no sign of life: what it read is then lost, and opened anew in another."""
-        while self._silent < SILENT:
+        patience = STARTING
+        while self._silent < patience:
             await asyncio.sleep(BEAT)
             self._silent += 1
             try:
-                self._silent = 0 if self._control.recv(4096) else SILENT
+                if not self._control.recv(4096):
+                    break
+                self._silent, patience = 0, SILENT
             except BlockingIOError:
                 continue
             except OSError:
@@ -138,6 +146,6 @@ def decoders_for(sources: Sequence[Source], settings: Settings) -> Decoders:
     One source alone is read in this process: nobody is kept waiting, and a process is 70 MB.
     """
     movable = [source for source in sources if isinstance(source, Movable)]
-    decoders = Decoders(min(1, len(movable) // 2) if settings.decoders is None else settings.decoders)
+    decoders = Decoders(settings, min(1, len(movable) // 2) if settings.decoders is None else settings.decoders)
     decoders.offer(movable)
     return decoders

@@ -16,7 +16,6 @@ from stream.apart.shelf import Print, Shelf, Ticket
 from stream.apart.wire import GO, Ended, Frames, Opened, Said, packed, received
 from stream.errors import SourceError, SourceLost
 from stream.records import AudioFrame, Frame, VideoFrame
-from stream.settings import Settings
 from stream.sources.backoff import Backoff
 from stream.sources.packets import kind_of
 from stream.sources.source import Condition, Link, Media
@@ -43,9 +42,9 @@ class Remotely(Protocol):
 
 
 @asynccontextmanager
-async def opened_apart(source: Remotely, decoders: Decoders, settings: Settings) -> AsyncGenerator[Media]:
+async def opened_apart(source: Remotely, decoders: Decoders) -> AsyncGenerator[Media]:
     """Have a source opened and read by a process apart. Raises `SourceError`."""
-    remote = _Remote(source, decoders, settings)
+    remote = _Remote(source, decoders)
     try:
         opened = await remote.connect(source)
         yield Media(opened.kinds, opened.duration, remote.frames(opened), opened.condition)
@@ -56,8 +55,8 @@ async def opened_apart(source: Remotely, decoders: Decoders, settings: Settings)
 class _Remote:
     """The source through all the processes that read it, of which there is one, unless it dies."""
 
-    def __init__(self, source: Remotely, decoders: Decoders, settings: Settings) -> None:
-        self._source, self._decoders, self._settings = source, decoders, settings
+    def __init__(self, source: Remotely, decoders: Decoders) -> None:
+        self._source, self._decoders, self._settings = source, decoders, decoders.settings
         self._line: _Line | None = None
 
     async def connect(self, source: Remotely) -> Opened:

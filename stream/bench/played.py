@@ -14,7 +14,6 @@ from stream.bench.pace import PaceClock
 from stream.bench.reel import Reel
 from stream.errors import SourceError
 from stream.records import AudioFrame, Frame
-from stream.settings import Settings
 from stream.sources.buffer import LiveBuffer
 from stream.sources.source import Condition, Media
 
@@ -86,7 +85,7 @@ class PlayedSource:
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[Media]:
         """Open it; see `Play`."""
-        opened = opened_apart(self._play, self.decoders, Settings()) if self.decoders else self._play.open()
+        opened = opened_apart(self._play, self.decoders) if self.decoders else self._play.open()
         async with opened as media:
             self.condition = cast("Played", media.condition)
             yield replace(media, frames=self._frames(media))

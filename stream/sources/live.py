@@ -135,7 +135,7 @@ class LiveSource:
         """
         if self.decoders:
             there = LiveSource(self.name, self._inputs, self._settings)
-            async with opened_apart(there, self.decoders, self._settings) as media:
+            async with opened_apart(there, self.decoders) as media:
                 yield media
             return
         condition = Condition()

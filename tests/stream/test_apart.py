@@ -37,7 +37,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sockets that pa
 @pytest.fixture
 def decoders() -> Iterator[Decoders]:
     """One process."""
-    with Decoders() as made:
+    with Decoders(QUICK) as made:
         yield made
         pids = made.pids
     assert not any(map(psutil.pid_exists, pids))
