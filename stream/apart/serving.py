@@ -8,12 +8,13 @@ import pickle
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from contextlib import aclosing, suppress
 from contextvars import ContextVar
 
 from stream.apart.decoders import BEAT
 from stream.apart.remote import Remotely
-from stream.apart.shelf import Shelf
+from stream.apart.shelf import Shelf, Ticket
 from stream.apart.wire import GO, Ended, Frames, Opened, Said, packed, received
 from stream.errors import SourceError
 from stream.records import AudioFrame, VideoFrame
@@ -21,6 +22,9 @@ from stream.sources.converting import Negative
 from stream.sources.source import Media
 
 TOLD = 0.25  # seconds between two reports of how a source is doing
+EACH, MOST = 0.006, 0.1  # seconds that a frame waits for others, for each other source that is read, and at most:
+# what it costs to take a frame depends on nothing but how many there are
+SAME = 2e-6  # seconds; event times are rounded
 NO_ROOM = "no room for a picture"  # the reason under which one is dropped that finds no place
 LINE: ContextVar[asyncio.StreamWriter] = ContextVar("LINE")  # to whoever has the source that is being read
 
@@ -28,10 +32,13 @@ LINE: ContextVar[asyncio.StreamWriter] = ContextVar("LINE")  # to whoever has th
 class Serving:
     """One source: opens it, sends its frames as they come, and how it is doing, until nobody wants it or it ends."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, shelf: Shelf) -> None:
-        self._reader, self._writer, self._shelf = reader, writer, shelf
+    def __init__(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, shelf: Shelf, sources: Callable[[], int]
+    ) -> None:
+        """sources: how many this process reads."""
+        self._reader, self._writer, self._shelf, self._sources = reader, writer, shelf, sources
         self._wanted = asyncio.Event()
-        self._items: list[tuple[float, object]] = []
+        self._parcel = Parcel()
 
     async def run(self) -> None:
         """From the first message to the end."""
@@ -68,18 +75,19 @@ class Serving:
         await self._writer.drain()
 
     async def _pump(self, media: Media) -> None:
-        """Frames that are there together go together. What cannot be sent waits in the source, which drops."""
+        """Frames that come together go together. What cannot be sent waits in the source, which drops."""
         loop = asyncio.get_running_loop()
         async with aclosing(media.frames) as frames:
             async for frame in frames:
-                if not self._items:
-                    loop.call_soon(self._flush)  # once the source has nothing more at hand
+                if not self._parcel.begun:
+                    self._parcel.begun = True
+                    loop.call_later(min(MOST, EACH * (self._sources() - 1)), self._flush)
                 if isinstance(frame, AudioFrame):
-                    self._items.append((frame.pts, frame.samples.tobytes()))
+                    self._parcel.add_sound(frame)
                 elif isinstance(frame, VideoFrame):
                     pixels = frame.pixels
                     if ticket := self._shelf.put(pixels.held if isinstance(pixels, Negative) else frame.image):
-                        self._items.append((frame.pts, ticket))
+                        self._parcel.pictures.append((frame.pts, ticket))
                     else:
                         media.condition.dropped[NO_ROOM] += 1
                 if self._writer.transport.get_write_buffer_size():
@@ -88,9 +96,9 @@ class Serving:
         self._flush()
 
     def _flush(self) -> None:
-        if self._items:
-            self._send(Frames(self._items))
-            self._items = []
+        if items := self._parcel.items():
+            self._send(Frames(items))
+        self._parcel = Parcel()
 
     async def _tell(self, media: Media) -> None:
         """How the source is doing, whenever that has changed."""
@@ -103,6 +111,27 @@ class Serving:
 
     def _send(self, message: object) -> None:
         self._writer.write(packed(message))
+
+
+class Parcel:
+    """Frames that are sent together; sound without a gap as one frame. begun: one waits, or did."""
+
+    def __init__(self) -> None:
+        self.begun = False
+        self.pictures: list[tuple[float, Ticket]] = []
+        self._sound: list[tuple[float, list[bytes]]] = []
+        self._end = 0.0
+
+    def add_sound(self, frame: AudioFrame) -> None:
+        """The next frame of sound."""
+        if not self._sound or abs(frame.pts - self._end) > SAME:
+            self._sound.append((frame.pts, []))
+        self._sound[-1][1].append(frame.samples.tobytes())
+        self._end = frame.end
+
+    def items(self) -> list[tuple[float, bytes | Ticket]]:
+        """Each kind in its order."""
+        return [*((pts, b"".join(parts)) for pts, parts in self._sound), *self.pictures]
 
 
 class Forwarding(logging.Handler):
@@ -129,7 +158,7 @@ async def serve(control: socket.socket) -> None:
             loop.remove_reader(control)
             gone.set()
             return
-        task = loop.create_task(served(*files))
+        task = loop.create_task(served(*files, lambda: len(tasks)))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
@@ -143,13 +172,13 @@ async def serve(control: socket.socket) -> None:
                 await gone.wait()
 
 
-async def served(line: int, file: int) -> None:
+async def served(line: int, file: int, sources: Callable[[], int]) -> None:
     """One source from its message to its end."""
     reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=line))
     writer.transport.set_write_buffer_limits(high=0)
     shelf = Shelf(file)
     with suppress(EOFError, OSError, pickle.UnpicklingError):
-        await Serving(reader, writer, shelf).run()
+        await Serving(reader, writer, shelf, sources).run()
     writer.close()
 
 

@@ -11,7 +11,7 @@ from typing import cast
 from stream.apart.decoders import Decoders
 from stream.apart.remote import opened_apart
 from stream.bench.pace import PaceClock
-from stream.bench.reel import Reel
+from stream.bench.reel import CHUNK, Reel
 from stream.errors import SourceError
 from stream.records import AudioFrame, Frame
 from stream.sources.buffer import LiveBuffer
@@ -69,7 +69,7 @@ class PlayedSource:
 
     wait: seconds that it begins later, so that the windows of many streams do not all end in the same instant.
     decoders: processes that play it, as they read real live sources. started: the first frame was asked for. taken:
-    frames by kind that the pipeline has taken.
+    frames by kind, as they were fed, that the pipeline has taken.
     """
 
     live = True
@@ -108,9 +108,11 @@ class PlayedSource:
 
     async def _frames(self, media: Media) -> AsyncGenerator[Frame]:
         self.started.set()
-        async for frame in media.frames:
-            self.taken[kind(cast("Frame", frame))] += 1
-            yield cast("Frame", frame)
+        async for item in media.frames:
+            frame = cast("Frame", item)
+            joined = self.decoders is not None and isinstance(frame, AudioFrame)  # of pieces that came together
+            self.taken[kind(frame)] += round(len(frame.samples) / CHUNK) if joined else 1
+            yield frame
 
 
 class _Player:

@@ -121,13 +121,12 @@ def test_frames_of_another_process_are_the_same_frames(clip: Path, decoders: Dec
     found = list[AudioFrame | VideoFrame]()
     source = asyncio.run(play())
     came = {(type(frame), round(frame.pts, 4)): frame for frame in found}
-    assert sum(source.condition.fed.values()) == len(found) + source.dropped
+    assert sum(source.condition.fed.values()) == sum(source.taken.values()) + source.dropped
     assert len(found) > 30
     for frame in kept:
-        if (twin := came.get((type(frame), round(frame.pts, 4)))) is None:
-            continue
+        twin = came.get((type(frame), round(frame.pts, 4)))
         if isinstance(frame, AudioFrame) and isinstance(twin, AudioFrame):
-            assert np.array_equal(frame.samples, twin.samples)
+            assert np.array_equal(frame.samples, twin.samples[: len(frame.samples)])
         elif isinstance(frame, VideoFrame) and isinstance(twin, VideoFrame):
             assert np.array_equal(frame.image, twin.image)
 
