@@ -77,8 +77,12 @@ class Serving:
     async def _pump(self, media: Media) -> None:
         """Frames that come together go together. What cannot be sent waits in the source, which drops."""
         loop = asyncio.get_running_loop()
+        origin = None
         async with aclosing(media.frames) as frames:
             async for frame in frames:
+                if origin != media.condition.origin:  # event time must go on from it if this process dies
+                    origin = media.condition.origin
+                    self._send(media.condition)
                 if not self._parcel.begun:
                     self._parcel.begun = True
                     loop.call_later(min(MOST, EACH * (self._sources() - 1)), self._flush)
