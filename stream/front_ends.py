@@ -60,7 +60,6 @@ class FrontEnds:
     hearing: Worker
     listening: Worker
     reading: Worker
-    sensing: Worker
 
     def watching(self, stream: str) -> Worker:
         """The lane of one stream's face analysis in the threads that all streams share."""
@@ -79,7 +78,7 @@ class FrontEnds:
         with ExitStack() as workers:
             for pool in (self.windows, self.pictures, self.words):
                 workers.callback(pool.shutdown, wait=False, cancel_futures=True)
-            for worker in (self.hearing, self.listening, self.reading, self.sensing):
+            for worker in (self.hearing, self.listening, self.reading):
                 workers.callback(worker.close)
 
 
@@ -113,7 +112,6 @@ def load_front_ends(settings: Settings, report: Callable[[str], None]) -> FrontE
         hearing=Worker("audio-features", windows, limit=STREAMS, width=cores),
         listening=Worker("speech-recognition", words, limit=STREAMS),
         reading=Worker("text-features", limit=STREAMS),  # a thread of its own: it is quick, and must not queue for one
-        sensing=Worker("voice-activity", limit=STREAMS),  # likewise; on the loop it held up all streams
     )
     sys.setswitchinterval(SWITCH)
     gc.collect()

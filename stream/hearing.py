@@ -125,8 +125,7 @@ class Hearing:
         frames, self._unheard = self._unheard, []
         if not frames:
             return
-        sense = self._activity.push
-        chunks = sense(*frames) if self._patient else await self._front.sensing.run(sense, *frames)
+        chunks = self._activity.push(*frames)
         self._chunks.extend(chunks)
         if self._passes:
             for frame in frames[:-1]:

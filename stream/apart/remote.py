@@ -30,7 +30,10 @@ DIED = "the process that decoded it ended"
 class Remotely(Protocol):
     """A source as it is sent to the process that reads it."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Of the stream."""
+        ...
 
     def open(self) -> AbstractAsyncContextManager[Media]:
         """Open it there."""

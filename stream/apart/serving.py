@@ -22,7 +22,10 @@ from stream.sources.converting import Negative
 from stream.sources.source import Media
 
 TOLD = 0.25  # seconds between two reports of how a source is doing
-EACH, MOST = 0.006, 0.1  # seconds that a frame waits for others, for each other source that is read, and at most:
+EACH, MOST = (
+    float(os.environ.get("EACH", "0.006")),
+    0.1,
+)  # seconds that a frame waits for others, for each other source that is read, and at most:
 # what it costs to take a frame depends on nothing but how many there are
 SAME = 2e-6  # seconds; event times are rounded
 NO_ROOM = "no room for a picture"  # the reason under which one is dropped that finds no place

@@ -11,7 +11,7 @@ import os
 import tempfile
 import threading
 import weakref
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 from av.video.frame import VideoFrame as DecodedVideo
@@ -63,27 +63,27 @@ class Shelf:
     def put(self, picture: DecodedVideo | NDArray[np.uint8]) -> Ticket | None:
         """Lay a picture down, or pixels `[H, W, 3]`; None when all places are taken."""
         kind, colours = "rgb24", (0, 0, 0, 0)
+        pixels: NDArray[np.uint8] | None = None
         if isinstance(picture, np.ndarray):
-            array, (height, width) = picture, picture.shape[:2]
+            pixels, (height, width) = picture, picture.shape[:2]
         else:
             width, height = picture.width, picture.height
             if picture.format.name in PLAIN and width % 2 == 0 and height % 2 == 0:
                 kind = picture.format.name
                 colours = (picture.colorspace, picture.color_range, picture.color_primaries, picture.color_trc)
-                array = None
             else:
-                array = picture.to_ndarray(format=kind)
-        size = height * width * 3 // 2 if array is None else array.nbytes
+                pixels = cast("NDArray[np.uint8]", picture.to_ndarray(format=kind))
+        size = height * width * 3 // 2 if pixels is None else pixels.nbytes
         if size > self._size:
             self._enlarge(size)
         place = next((n for n in range(self._first, self._first + PLACES) if not self._memory[n]), None)
         if place is None:
             return None
         ticket = Ticket(place, self._begin + (place - self._first) * self._size, kind, width, height, colours)
-        if isinstance(picture, DecodedVideo) and array is None:
+        if pixels is not None:
+            self._view(ticket)[:] = pixels
+        elif isinstance(picture, DecodedVideo):
             _copy_planes(picture, self._view(ticket).reshape(-1))
-        else:
-            self._view(ticket)[:] = array
         self._memory[place] = 1
         return ticket
 
@@ -97,7 +97,7 @@ class Shelf:
             return view.copy()
         picture = DecodedVideo.from_ndarray(view, format=ticket.format)
         picture.colorspace, picture.color_range, picture.color_primaries, picture.color_trc = ticket.colours
-        return picture.to_ndarray(format="rgb24")
+        return cast("NDArray[np.uint8]", picture.to_ndarray(format="rgb24"))
 
     def give_back(self, ticket: Ticket) -> None:
         """The picture is not wanted any more."""
@@ -120,7 +120,7 @@ def _copy_planes(picture: DecodedVideo, place: NDArray[np.uint8]) -> None:
     begin, components = 0, 2 if picture.format.name == "nv12" else 1
     for number, plane in enumerate(picture.planes):
         width = plane.width * (components if number else 1)
-        lines = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)[: plane.height, :width]
+        lines = np.frombuffer(cast("Any", plane), np.uint8).reshape(-1, plane.line_size)[: plane.height, :width]
         place[begin : begin + lines.size].reshape(lines.shape)[:] = lines
         begin += lines.size
 

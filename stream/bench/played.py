@@ -109,9 +109,10 @@ class PlayedSource:
     async def _frames(self, media: Media) -> AsyncGenerator[Frame]:
         self.started.set()
         async for item in media.frames:
-            frame = cast("Frame", item)
-            joined = self.decoders is not None and isinstance(frame, AudioFrame)  # of pieces that came together
-            self.taken[kind(frame)] += round(len(frame.samples) / CHUNK) if joined else 1
+            frame, pieces = cast("Frame", item), 1
+            if self.decoders and isinstance(frame, AudioFrame):  # what came together is one
+                pieces = round(len(frame.samples) / CHUNK)
+            self.taken[kind(frame)] += pieces
             yield frame
 
 
