@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 BEAT = 1.0  # seconds between two signs of life
 SILENT = 10  # beats that may be missing before a process is given up,
 STARTING = 90  # and before the first one
-BEHIND = 16 * 1024  # bytes that may wait in a socket; the rest shall wait in the source's buffer, which drops
+BEHIND = 4 * 1024  # bytes that may wait in a socket; the rest shall wait in the source's buffer, which drops
 LEAVING = 0.3  # seconds that a process may take to end by itself
 ABLE = hasattr(socket, "send_fds")  # POSIX
 

@@ -22,7 +22,7 @@ from stream.sources.source import Condition, Link, Media
 
 log = logging.getLogger(__name__)
 
-FETCHED = 16 * 1024  # bytes that are read ahead; see `decoders.BEHIND`
+FETCHED = 4 * 1024  # bytes that are read ahead; see `decoders.BEHIND`
 ROUNDING = 2e-6  # seconds
 DIED = "the process that decoded it ended"
 
