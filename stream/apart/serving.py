@@ -165,7 +165,8 @@ async def serve(control: socket.socket) -> None:
             loop.remove_reader(control)
             gone.set()
             return
-        task = loop.create_task(served(*files, lambda: len(tasks)))
+        line, file = files
+        task = loop.create_task(served(line, file, lambda: len(tasks)))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
