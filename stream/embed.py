@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ebmc_core.modality import Modality
 from engines.engine import Engine
+from stream.apart.decoders import decoders_for
 from stream.channel import Channel, Closed, Policy
 from stream.clock import WallClock
 from stream.event import SentimentEvent
@@ -86,6 +87,7 @@ class Pipeline:
             engine = self._engine or models.enter_context(open_fusion(self._settings))
             taken = _Taken()
             sources = [self._feed] if self._feed else self._sources
+            models.enter_context(decoders_for(sources, self._settings))
             this = Run(front, engine, [taken], WallClock(), self._settings, without=self._without)
             running = asyncio.get_running_loop().create_task(run(sources, this))
             running.add_done_callback(lambda _: taken.events.close())

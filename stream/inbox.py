@@ -10,7 +10,8 @@ from stream.channel import Channel
 from stream.clock import Clock, EventClock
 from stream.records import AudioFrame, Frame, VideoFrame
 
-FRAMES = 32
+FRAMES = 32  # records that wait
+LIVE = 8  # of a live source, which drops what is too much: half a second
 NAP = 0.02  # seconds between two looks whether a window's time has come, at least
 
 
@@ -64,7 +65,7 @@ class Inbox:
     """
 
     def __init__(self, clock: Clock | None, busy: Callable[[], bool]) -> None:
-        self._channel: Channel[Record | Arrival] = Channel(FRAMES)
+        self._channel: Channel[Record | Arrival] = Channel(LIVE if clock else FRAMES)
         self._clock, self._busy = clock, busy
         self._time = EventClock()
 

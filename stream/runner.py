@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ebmc_core.errors import EbmcError
 from ebmc_core.modality import Modality
+from stream.apart.decoders import decoders_for
 from stream.clock import WallClock
 from stream.errors import INTERRUPTED
 from stream.front_ends import FrontEnds, load_front_ends
@@ -63,6 +64,7 @@ def run_sources(
         stack.enter_context(notifying(health))
         front = stack.enter_context(load_front_ends(settings, report))
         engine = stack.enter_context(open_fusion(settings))
+        stack.enter_context(decoders_for(sources, settings))
         for sink in sinks:
             if isinstance(sink, Metered):
                 sink.report_to(metrics)

@@ -62,6 +62,8 @@ class Settings(BaseSettings):
     """A source that worked and is away for this long is lost for good (exit code 3), seconds; unset: never."""
     live_buffer: Annotated[float, Field(ge=0.2, le=30)] = 2.0
     """Live frames wait at most this long for the pipeline, seconds; older ones are dropped and counted."""
+    decoders: Annotated[int, Field(ge=0, le=64)] | None = None
+    """Processes of their own that read live sources; 0: none, all in one; unset: one, if there are several sources."""
     engine: str = "auto"
     """Inference engine; `auto` takes the fastest this machine has."""
     checkpoint: str = "live-en"

@@ -3,8 +3,12 @@
 import os
 import platform
 import time
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import version
+
+import psutil
 
 from engines.bench import machine, resident_mb
 
@@ -18,7 +22,8 @@ def machine_line() -> str:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """wall: seconds on the clock. processor: seconds of all threads of this process. memory: resident, MB.
+    """wall: seconds on the clock. processor: seconds of all threads of this process and of those that work for it.
+    memory: resident, MB, of the same.
 
     machine: seconds that the cores of the whole machine were busy; None where the system does not tell.
     """
@@ -40,9 +45,14 @@ class Usage:
         return max(0.0, busy - self.cores_since(before))
 
 
-def usage() -> Usage:
-    """What this process, and the machine, have used so far."""
-    return Usage(time.monotonic(), time.process_time(), resident_mb(), _busy())
+def usage(helpers: Sequence[int] = ()) -> Usage:
+    """What this process, others that work for it (by their ids), and the machine have used so far."""
+    processor, memory = time.process_time(), resident_mb()
+    for helper in map(psutil.Process, helpers):
+        with suppress(psutil.Error):  # it has just ended
+            times = helper.cpu_times()
+            processor, memory = processor + times.user + times.system, memory + helper.memory_info().rss / 1e6
+    return Usage(time.monotonic(), processor, round(memory, 1), _busy())
 
 
 def cores() -> int:

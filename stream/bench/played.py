@@ -5,9 +5,13 @@ import threading
 from collections import Counter
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from typing import cast
 
+from stream.apart.decoders import Decoders
+from stream.apart.remote import opened_apart
 from stream.bench.pace import PaceClock
-from stream.bench.reel import Reel
+from stream.bench.reel import CHUNK, Reel
 from stream.errors import SourceError
 from stream.records import AudioFrame, Frame
 from stream.sources.buffer import LiveBuffer
@@ -17,13 +21,55 @@ TICK = 0.5  # seconds; how long a look for frames waits at most
 BUFFER = 2.0  # seconds of frames that wait for the pipeline, as `Settings.live_buffer` has it
 
 
+@dataclass(slots=True)
+class Played(Condition):
+    """How a source that is played is doing.
+
+    begun: when event time 0 was, on the clock; None before the first frame was asked for. lateness: how much later than
+    due a frame was handed over, at worst, because decoding did not get its turn; seconds. fed: frames by kind, into the
+    buffer.
+    """
+
+    begun: float | None = None
+    lateness: float = 0.0
+    fed: Counter[str] = field(default_factory=Counter[str])
+
+
+@dataclass(frozen=True, slots=True)
+class Play:
+    """What is played, for `seconds` of the clock, wherever it is decoded; for the rest see `PlayedSource`."""
+
+    name: str
+    reel: Reel
+    clock: PaceClock
+    seconds: float
+    wait: float
+    buffer: float
+
+    @asynccontextmanager
+    async def open(self) -> AsyncGenerator[Media]:
+        """Ready to play; the time begins to run when the first frame is asked for."""
+        condition = Played()
+        buffer = LiveBuffer(self.buffer, condition)
+        buffer.attach()
+        player = _Player(self, buffer, condition)
+        try:
+            yield Media(self.reel.kinds, self.seconds, player.frames(), condition)
+        finally:
+            buffer.close()
+            await player.stop()
+
+    def resumed(self, origin: float | None) -> "Play":
+        """What is played does not begin anew."""
+        raise SourceError(f"{self.name}: the process that played it has ended")
+
+
 class PlayedSource:
     """Plays `seconds` of a reel through the buffer that all live sources have, which drops and counts what is late.
 
-    begun: when event time 0 was, on the clock; None before the first frame was asked for, which sets `started`. wait:
-    seconds that it begins later, so that the windows of many streams do not all end in the same instant. lateness: how
-    much later than due a frame was handed over, at worst, because decoding did not get its turn; seconds. fed, taken:
-    frames by kind, into the buffer and out of it.
+    wait: seconds that it begins later, so that the windows of many streams do not all end in the same instant.
+    decoders: processes that play it, as they read real live sources. started: the first frame was asked for. taken:
+    frames by kind, as they were fed, that the pipeline has taken.
     """
 
     live = True
@@ -31,70 +77,89 @@ class PlayedSource:
     def __init__(
         self, name: str, reel: Reel, clock: PaceClock, seconds: float, wait: float = 0.0, buffer: float = BUFFER
     ) -> None:
-        self.name, self._reel, self._clock, self.seconds = name, reel, clock, seconds
-        self._wait, self._seconds = wait, buffer
-        self.begun: float | None = None
-        self.lateness, self.started = 0.0, asyncio.Event()
-        self.condition, self.fed, self.taken = Condition(), Counter[str](), Counter[str]()
-        self._ended, self._error = threading.Event(), list[SourceError]()
+        self.name, self.seconds, self._clock = name, seconds, clock
+        self._play = Play(name, reel, clock, seconds, wait, buffer)
+        self.decoders: Decoders | None = None
+        self.started, self.condition, self.taken = asyncio.Event(), Played(), Counter[str]()
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[Media]:
-        """Ready to play; the time begins to run when the first frame is asked for."""
-        stop, buffer = threading.Event(), LiveBuffer(self._seconds, self.condition)
-        buffer.attach()
-        thread = threading.Thread(target=self._feed, args=(buffer, stop), name=f"play-{self.name}", daemon=True)
-        try:
-            yield Media(self._reel.kinds, self.seconds, self._frames(buffer, thread), self.condition)
-        finally:
-            stop.set()
-            buffer.close()
-            if thread.ident is not None:
-                await asyncio.to_thread(thread.join)
+        """Open it; see `Play`."""
+        opened = opened_apart(self._play, self.decoders) if self.decoders else self._play.open()
+        async with opened as media:
+            self.condition = cast("Played", media.condition)
+            yield replace(media, frames=self._frames(media))
 
     def moment(self, event_time: float) -> float:
         """When that event time was or will be, on the clock."""
-        return (self._clock.now() if self.begun is None else self.begun) + event_time
+        begun = self.condition.begun
+        return (self._clock.now() if begun is None else begun) + event_time
 
     @property
     def reached(self) -> float:
         """Event time that is due now; 0 before it has begun."""
-        return 0.0 if self.begun is None else max(0.0, self._clock.now() - self.begun)
+        begun = self.condition.begun
+        return 0.0 if begun is None else max(0.0, self._clock.now() - begun)
 
     @property
     def dropped(self) -> int:
         """Frames that the pipeline did not fetch in time."""
         return sum(self.condition.dropped.values())
 
-    async def _frames(self, buffer: LiveBuffer, thread: threading.Thread) -> AsyncGenerator[Frame]:
-        thread.start()
+    async def _frames(self, media: Media) -> AsyncGenerator[Frame]:
         self.started.set()
+        async for item in media.frames:
+            frame, pieces = cast("Frame", item), 1
+            if self.decoders and isinstance(frame, AudioFrame):  # what came together is one
+                pieces = round(len(frame.samples) / CHUNK)
+            self.taken[kind(frame)] += pieces
+            yield frame
+
+
+class _Player:
+    """The thread that hands the frames of one play over, and who takes them."""
+
+    def __init__(self, play: Play, buffer: LiveBuffer, condition: Played) -> None:
+        self._play, self._buffer, self._condition = play, buffer, condition
+        self._stop, self._ended, self._errors = threading.Event(), threading.Event(), list[SourceError]()
+        self._thread = threading.Thread(target=self._feed, name=f"play-{play.name}", daemon=True)
+
+    async def frames(self) -> AsyncGenerator[Frame]:
+        """What was handed over, as it is taken."""
+        self._thread.start()
         while True:
             ended = self._ended.is_set()
-            frames = await buffer.take(TICK)
+            frames = await self._buffer.take(TICK)
             for frame in frames:
-                self.taken[kind(frame)] += 1
                 yield frame
             if ended and not frames:
                 break
-        for error in self._error:
+        for error in self._errors:
             raise error
 
-    def _feed(self, buffer: LiveBuffer, stop: threading.Event) -> None:
+    async def stop(self) -> None:
+        """End the play."""
+        self._stop.set()
+        if self._thread.ident is not None:
+            await asyncio.to_thread(self._thread.join)
+
+    def _feed(self) -> None:
+        play, condition = self._play, self._condition
+        clock = play.clock
         try:
-            handed = self._reel.handed()
+            handed = play.reel.handed()
             moment, frame = next(handed)  # opening and seeking are not part of the play
-            self.begun = self._clock.now() + self._wait
-            while moment <= self.seconds and not self._clock.wait_until(self.begun + moment, stop):
-                self.lateness = max(self.lateness, self._clock.now() - self.begun - moment)
-                self.fed[kind(frame)] += 1
-                buffer.put(frame)
+            condition.begun = begun = clock.now() + play.wait
+            while moment <= play.seconds and not clock.wait_until(begun + moment, self._stop):
+                condition.lateness = max(condition.lateness, clock.now() - begun - moment)
+                condition.fed[kind(frame)] += 1
+                self._buffer.put(frame)
                 moment, frame = next(handed)
         except SourceError as error:
-            self._error.append(error)
+            self._errors.append(error)
         finally:
             self._ended.set()
-            buffer.wake()
+            self._buffer.wake()
 
 
 def kind(frame: Frame) -> str:

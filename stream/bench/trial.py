@@ -3,10 +3,12 @@
 import asyncio
 import signal
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
 from contextlib import AsyncExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 
+from stream.apart.decoders import Decoders, decoders_for
 from stream.bench.arrivals import Arrivals
 from stream.bench.clips import Clip
 from stream.bench.counted import counted
@@ -126,7 +128,9 @@ def attempt(trial: Trial, report: Callable[[float], None], sinks: Sequence[Sink]
     ):
         tally, seeing = Tally(), counted(front)
         this = Run(seeing, engine, [*sinks, arrivals], clock, trial.settings, metrics=tally)
-        outcome.interrupted = asyncio.run(_play(sources, this, tally, trial, outcome, report))
+        with decoders_for([] if trial.memory else sources, trial.settings) as decoders:
+            looks = partial(_watch, sources, decoders, tally, trial, outcome, report)
+            outcome.interrupted = asyncio.run(_play(sources, this, looks, trial, outcome))
     outcome.stages, outcome.left_out = tally.stages(trial.speed), tally.left_out()
     outcome.looked, outcome.speech = seeing.looked["pictures"], tally.recognition()
     outcome.broken = [str(error) for error in this.broken]
@@ -153,10 +157,9 @@ def reels_of(trial: Trial) -> list[Reel]:
 async def _play(
     sources: Sequence[PlayedSource],
     this: Run,
-    tally: Tally,
+    watch: Callable[[], Coroutine[None, None, None]],
     trial: Trial,
     outcome: Outcome,
-    report: Callable[[float], None],
 ) -> bool:
     """Run the pipeline until it has ended or is overdue; returns whether it was interrupted."""
     total = trial.warmup + trial.seconds
@@ -166,7 +169,7 @@ async def _play(
         with stopping(this):
             limit = asyncio.timeout(None)
             watches = (
-                tasks.create_task(_watch(sources, tally, trial, outcome, report)),
+                tasks.create_task(watch()),
                 tasks.create_task(_guard(sources, this, total / trial.speed, limit)),
             )
             try:
@@ -175,8 +178,8 @@ async def _play(
             except TimeoutError:
                 outcome.overdue = not this.stop.is_set()
             finally:
-                for watch in watches:
-                    watch.cancel()
+                for task in watches:
+                    task.cancel()
     return this.stop.is_set()
 
 
@@ -191,9 +194,14 @@ async def _guard(sources: Sequence[PlayedSource], this: Run, seconds: float, lim
 
 
 async def _watch(
-    sources: Sequence[PlayedSource], tally: Tally, trial: Trial, outcome: Outcome, report: Callable[[float], None]
+    sources: Sequence[PlayedSource],
+    decoders: Decoders,
+    tally: Tally,
+    trial: Trial,
+    outcome: Outcome,
+    report: Callable[[float], None],
 ) -> None:
-    """Look at the process and tell how far it is, until the sources end."""
+    """Look at the processes and tell how far it is, until the sources end."""
     warmup, total = trial.warmup, trial.warmup + trial.seconds
     while True:
         slowest = min(source.reached for source in sources)
@@ -201,7 +209,7 @@ async def _watch(
         report(outcome.played)
         tally.measuring = warmup <= slowest
         if warmup <= slowest <= total:
-            outcome.samples.append(usage())
+            outcome.samples.append(usage(decoders.pids))
         await asyncio.sleep(SAMPLE if slowest > warmup else 0.2)
 
 
@@ -218,8 +226,8 @@ def _fill(outcome: Outcome, trial: Trial, sources: Sequence[PlayedSource], arriv
     outcome.events, outcome.moments = arrivals.events, list(arrivals.moments)
     for source in sources:
         outcome.begun[source.name] = source.moment(0.0)
-        outcome.late = max(outcome.late, source.lateness)
-        outcome.fed += source.fed
+        outcome.late = max(outcome.late, source.condition.lateness)
+        outcome.fed += source.condition.fed
         outcome.taken += source.taken
         outcome.dropped += source.condition.dropped
 

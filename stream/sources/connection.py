@@ -23,6 +23,10 @@ PULLED = ("hls", "dash")  # these fetch whole segments at once; they are read at
 STRAY = 10.0  # seconds; timestamps that leave the pace by more than this have jumped
 
 
+def _unknown() -> None:
+    """Nothing is known of an input before it is opened."""
+
+
 @dataclass(frozen=True, slots=True)
 class Input:
     """What FFmpeg opens. called: its name in messages. hint: how to mend it when it cannot be opened.
@@ -37,7 +41,7 @@ class Input:
     format: str | None = None
     options: dict[str, str] = field(default_factory=dict[str, str])
     silence: float = 0.0
-    check: Callable[[], None] = lambda: None
+    check: Callable[[], None] = _unknown
 
     def open(self, timeout: tuple[float, float]) -> InputContainer:
         """timeout: for opening and for each read, seconds. Raises `SourceError`."""

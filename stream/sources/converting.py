@@ -108,13 +108,14 @@ class Negative:
     """A decoded picture; its pixels are made when they are first asked for, by whoever asks, and kept."""
 
     def __init__(self, frame: DecodedVideo) -> None:
-        self._held: DecodedVideo | NDArray[np.uint8] = frame
+        self.held: DecodedVideo | NDArray[np.uint8] = frame
+        """What was decoded, or the pixels once they were made."""
 
     def __call__(self) -> NDArray[np.uint8]:
         """uint8 `[H, W, 3]`, RGB. Raises what FFmpeg raises for a format that it cannot convert."""
-        held = self._held
+        held = self.held
         if isinstance(held, DecodedVideo):  # two threads at once make the same twice
-            self._held = held = cast("NDArray[np.uint8]", held.to_ndarray(format="rgb24"))
+            self.held = held = cast("NDArray[np.uint8]", held.to_ndarray(format="rgb24"))
         return held
 
 

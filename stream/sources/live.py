@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from typing import TypeVar
 
 from ebmc_core.modality import Modality
+from stream.apart.decoders import Decoders
+from stream.apart.remote import opened_apart
 from stream.errors import SourceError, SourceLost
 from stream.records import Frame
 from stream.settings import Settings
@@ -106,14 +108,24 @@ class Line:
 class LiveSource:
     """One stream from one or more inputs, each of which may go and come back on its own.
 
-    Sound comes in frames of 32 ms, pictures as they are decoded, `settings.video_rate` per second at most.
+    Sound comes in frames of 32 ms, pictures as they are decoded, `settings.video_rate` per second at most. decoders:
+    processes that read it, in place of threads of this one.
     """
 
     live = True
 
-    def __init__(self, name: str, inputs: Sequence[Input], settings: Settings) -> None:
-        self.name = name
+    def __init__(
+        self, name: str, inputs: Sequence[Input], settings: Settings, decoders: Decoders | None = None
+    ) -> None:
+        self.name, self.decoders = name, decoders
         self._inputs, self._settings = inputs, settings
+        self._origin: float | None = None
+
+    def resumed(self, origin: float | None) -> "LiveSource":
+        """The same, to be read in this process and waited for as what was there before; `origin` as in `Condition`."""
+        again = LiveSource(self.name, self._inputs, self._settings.model_copy(update={"open_patience": float("inf")}))
+        again._origin = origin
+        return again
 
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[Media]:
@@ -121,6 +133,11 @@ class LiveSource:
 
         With `settings.open_patience` one that is not there yet is waited for too, as after the start of a machine.
         """
+        if self.decoders:
+            there = LiveSource(self.name, self._inputs, self._settings)
+            async with opened_apart(there, self.decoders) as media:
+                yield media
+            return
         condition = Condition()
         buffer = LiveBuffer(self._settings.live_buffer, condition)
         async with self._opened(buffer) as (lines, kinds):
@@ -136,7 +153,7 @@ class LiveSource:
 
     @asynccontextmanager
     async def _opened(self, buffer: LiveBuffer) -> AsyncGenerator[tuple[list[Line], frozenset[Modality]]]:
-        origin = Origin()
+        origin = Origin(self._origin)
         buffer.attach()
         lines = [Line(source, buffer, origin, self._settings) for source in self._inputs]
         try:

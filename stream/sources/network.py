@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from urllib.parse import urlsplit, urlunsplit
 
+from stream.apart.decoders import Decoders
 from stream.errors import SourceError
 from stream.records import AudioFrame, Frame, VideoFrame
 from stream.settings import Settings
@@ -54,6 +55,7 @@ class NetworkSource:
         if not parts.hostname and parts.scheme != "udp":
             raise SourceError(f"{redacted(uri)}: names no host; write {parts.scheme}://HOST/PATH")
         self.live = True
+        self.decoders: Decoders | None = None  # processes that read it where it is live
         self.name = named(uri)
         self._uri, self._settings, self._scheme = uri, settings, parts.scheme
         self._called, self._hint = redacted(uri), HINTS.get(parts.scheme, HINT)
@@ -86,7 +88,7 @@ class NetworkSource:
         options = OPTIONS.get(self._scheme, FRESH)
         silence = SEGMENT if urlsplit(self._uri).path.endswith(PLAYLISTS) else 0.0
         source = Input(self._called, self._uri, self._hint, options=options, silence=silence)
-        return LiveSource(self.name, [source], self._settings)
+        return LiveSource(self.name, [source], self._settings, self.decoders)
 
     async def _finished(self, stack: AsyncExitStack) -> Media | None:
         """The recording that a web address is, opened; None for what is live."""

@@ -52,15 +52,17 @@ def nothing(event: Event) -> bool:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs signals")
-def test_a_camera_that_dies_comes_back_hangs_and_is_left(clip: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("decoders", [0, 1])
+def test_a_camera_that_dies_comes_back_hangs_and_is_left(clip: Path, tmp_path: Path, decoders: int) -> None:
     # camera   |--- sends ---X        |--- sends ---STOP
     # events   | with video  | missing | with video | missing |Ctrl-C
     out, port = tmp_path / "events.jsonl", free_port()
     source = f"rtsp://127.0.0.1:{port}/live"
     command = [sys.executable, "-m", "stream.cli", "run", source, "--asr", "none", "--sink", f"jsonl:{out}", "--stats"]
+    environment = os.environ | QUICK | {"EBMC_DECODERS": str(decoders)}
     with serving(RTSP_SERVER, str(port), clip) as camera:
         camera.await_port(port)
-        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=os.environ | QUICK) as process:
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
             count = wait_for(out, process, seen, 0, 120)
             camera.kill()
             count = wait_for(out, process, nothing, count, 40)

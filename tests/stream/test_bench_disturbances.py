@@ -114,7 +114,7 @@ def test_gone_is_gone_and_comes_back(take: list[Frame]) -> None:
 def test_a_deaf_recogniser_fails_in_its_span_and_nowhere_else(clip: Path) -> None:
     samples = read_sound(clip)[: 3 * AUDIO_RATE]
     source = PlayedSource("s", decoded_reel(clip, 10.0), PaceClock(), 10.0)
-    source.begun = source.moment(-5.0)  # it has played 5 s
+    source.condition.begun = source.moment(-5.0)  # it has played 5 s
     hearing = DeafRecogniser(recogniser(), source, Span(100.0, 110.0))
     assert hearing.read(samples) == recogniser().read(samples)
     with pytest.raises(RuntimeError, match="is off"):
