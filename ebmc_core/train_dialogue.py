@@ -45,13 +45,13 @@ class DialogueTrainConfig:
     start: str = "sentence"
     """The checkpoint of sentence blocks where the training starts: one that comes with the package, or a folder."""
     seed: int = 0
-    members: int = 3
+    members: int = 1
     """Networks whose weights are averaged, each with a seed of its own."""
     blocks: int = 2
     """How many upper blocks the start has."""
     learned: int = 1
     """How many of them learn and read several lines; those below read each line by itself, once."""
-    near: int = 2
+    near: int = 1
     """Lines before that are read token by token."""
     earlier: int = 6
     """Lines before that are read at all."""
