@@ -95,16 +95,16 @@ def train_dialogue(config: DialogueTrainConfig, report: Callable[[str], None]) -
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: weight.contiguous() for name, weight in mean.state_dict().items()}, folder / WEIGHTS)
     training = dataclasses.asdict(config) | {key: str(getattr(config, key)) for key in ("features", "runs")}
+    judged = {"mean": mean} | {f"member {at}": one for at, one in enumerate(members)}
     metrics = {
-        split: measured(mean, dialogues, split, config.near)
-        | {f"member {at}": measured(one, dialogues, split, config.near) for at, one in enumerate(members)}
+        split: {name: measured(one, dialogues, split, config.near) for name, one in judged.items()}
         for split in ("validation", "test")
     }
     digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
     described = {"training": training, "metrics": metrics, "sha256": digest}
     (folder / CONFIG).write_text(json.dumps(described, indent=2) + "\n")
     for split in ("validation", "test"):
-        report(f"{split}: weighted F1 {100 * metrics[split]['weighted F1']:.1f} %")
+        report(f"{split}: weighted F1 {100 * metrics[split]['mean']['weighted F1']:.1f} %")
     return folder
 
 
