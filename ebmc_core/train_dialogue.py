@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from ebmc_core.checkpoint import CONFIG, WEIGHTS, checkpoint_folder
 from ebmc_core.data.dialogues import Dialogues, read_dialogues
-from ebmc_core.data.sentences import EMOTIONS, read_sentences
+from ebmc_core.data.sentences import EMOTIONS, Sentences, read_sentences
 from ebmc_core.dialogue import DialogueReader, mean_of
 from ebmc_core.errors import DataError
 from ebmc_core.metrics import balanced_accuracy, weighted_f1
@@ -45,10 +45,12 @@ class DialogueTrainConfig:
     start: str = "sentence"
     """The checkpoint of sentence blocks where the training starts: one that comes with the package, or a folder."""
     seed: int = 0
-    members: int = 3
+    members: int = 1
     """Networks whose weights are averaged, each with a seed of its own."""
     blocks: int = 2
-    """How many of the upper blocks learn; as many as the start has."""
+    """How many upper blocks the start has."""
+    learned: int = 1
+    """How many of them learn and read several lines; those below read each line by itself, once."""
     near: int = 1
     """Lines before that are read token by token."""
     earlier: int = 6
@@ -86,35 +88,63 @@ def train_dialogue(config: DialogueTrainConfig, report: Callable[[str], None]) -
     sentences = read_sentences(config.features / "sentences.npz")
     if sentences.frozen + config.blocks != BLOCKS:
         raise DataError(f"sentences.npz is {sentences.frozen} blocks deep, not {BLOCKS - config.blocks}: remove it")
-    dialogues = read_dialogues(sentences, config.earlier)
+    dialogues = read_dialogues(raised(config, sentences), config.earlier)
     members = [train_member(config, dialogues, member, report) for member in range(config.members)]
     mean = mean_of(members)
     folder = config.runs / f"{config.name}-seed{config.seed}"
     folder.mkdir(parents=True, exist_ok=True)
     save_file({name: weight.contiguous() for name, weight in mean.state_dict().items()}, folder / WEIGHTS)
     training = dataclasses.asdict(config) | {key: str(getattr(config, key)) for key in ("features", "runs")}
+    judged = {"mean": mean} | {f"member {at}": one for at, one in enumerate(members)}
     metrics = {
-        split: measured(mean, dialogues, split, config.near)
-        | {f"member {at}": measured(one, dialogues, split, config.near) for at, one in enumerate(members)}
+        split: {name: measured(one, dialogues, split, config.near) for name, one in judged.items()}
         for split in ("validation", "test")
     }
     digest = hashlib.sha256((folder / WEIGHTS).read_bytes()).hexdigest()
     described = {"training": training, "metrics": metrics, "sha256": digest}
     (folder / CONFIG).write_text(json.dumps(described, indent=2) + "\n")
     for split in ("validation", "test"):
-        report(f"{split}: weighted F1 {100 * metrics[split]['weighted F1']:.1f} %")
+        report(f"{split}: weighted F1 {100 * metrics[split]['mean']['weighted F1']:.1f} %")
     return folder
 
 
 def new_reader(config: DialogueTrainConfig) -> DialogueReader:
-    """The blocks of the checkpoint that the training starts from. Raises `CheckpointError`, `DataError`."""
+    """The last blocks of the checkpoint that the training starts from. Raises `CheckpointError`, `DataError`."""
+    encoder = start_encoder(config)
+    encoder.blocks = encoder.blocks[config.blocks - config.learned :]
+    return DialogueReader(encoder, config.earlier, len(EMOTIONS), config.dropout)
+
+
+def start_encoder(config: DialogueTrainConfig) -> UpperEncoder:
+    """All blocks of that checkpoint."""
+    if not 0 < config.learned <= config.blocks:
+        raise DataError(f"learned must be from 1 to blocks, {config.blocks}, not {config.learned}")
     encoder = UpperEncoder(config.blocks, config.dropout)
     folder = Path(config.start) if Path(config.start).is_dir() else checkpoint_folder(config.start)
     try:
         encoder.load_minilm(load_sentence(folder))
     except KeyError as error:
         raise DataError(f"{folder} has fewer than {config.blocks} blocks") from error
-    return DialogueReader(encoder, config.earlier, len(EMOTIONS), config.dropout)
+    return encoder
+
+
+@torch.no_grad()
+def raised(config: DialogueTrainConfig, sentences: Sentences) -> Sentences:
+    """The lines' states above those blocks of the start that do not learn; of the lines that are read, no others."""
+    lower = start_encoder(config).eval().blocks[: config.blocks - config.learned]
+    if not len(lower):
+        return sentences
+    states = sentences.states.copy()
+    rows = np.flatnonzero((sentences.source == "meld") & (sentences.condition == "clean"))
+    for length in np.unique(sentences.lengths[rows]):
+        same = rows[sentences.lengths[rows] == length]
+        for part in np.array_split(same, -(-len(same) // MEASURED)):
+            tokens = sentences.starts[part][:, None] + np.arange(length)
+            found = torch.from_numpy(sentences.states[tokens]).float()
+            for block in lower:
+                found = block(found, torch.ones(found.shape[:2], dtype=torch.bool))
+            states[tokens] = found.half().numpy()
+    return dataclasses.replace(sentences, states=states, frozen=sentences.frozen + len(lower))
 
 
 def train_member(
