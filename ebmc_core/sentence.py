@@ -38,22 +38,18 @@ class SentenceBlock(nn.Module):
         self.attention_norm, self.norm = (nn.LayerNorm(WIDTH, eps=NORM_EPSILON) for _ in range(2))
         self.dropout = dropout
 
-    def forward(self, states: Tensor, mask: Tensor, wanted: int | None = None) -> Tensor:
-        """states: `[B, T, 384]`; mask: bool `[B, T]`, true where there is a token.
-
-        wanted: how many of the first tokens to return, which may read the rest; all by default.
-        """
-        asking = states[:, :wanted]
+    def forward(self, states: Tensor, mask: Tensor) -> Tensor:
+        """states: `[B, T, 384]`; mask: bool `[B, T]`, true where there is a token."""
         query, key, value = (
-            part(given).unflatten(-1, (HEADS, -1)).transpose(1, 2)  # [B, H, T, 32]
-            for part, given in ((self.query, asking), (self.key, states), (self.value, states))
+            part(states).unflatten(-1, (HEADS, -1)).transpose(1, 2)  # [B, H, T, 32]
+            for part in (self.query, self.key, self.value)
         )
         dropout = self.dropout if self.training else 0.0
         seen = functional.scaled_dot_product_attention(
             query, key, value, attn_mask=mask[:, None, None, :], dropout_p=dropout
         )
         mixed = self.out(seen.transpose(1, 2).flatten(2))  # [B, T, 384]
-        states = self.attention_norm(asking + functional.dropout(mixed, self.dropout, self.training))
+        states = self.attention_norm(states + functional.dropout(mixed, self.dropout, self.training))
         thought = self.down(functional.gelu(self.up(states)))
         return self.norm(states + functional.dropout(thought, self.dropout, self.training))
 

@@ -1,6 +1,5 @@
 """`ebmc train`: from feature arrays to checkpoints."""
 
-from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,8 +15,7 @@ def train_command(
     config: Annotated[
         str,
         typer.Argument(
-            help="A TOML file, or one in the package: live-en, mosi, mosi-minilm, mosi-sentence, sentence, dialogue, "
-            "expression."
+            help="A TOML file, or one in the package: live-en, mosi, mosi-minilm, mosi-sentence, sentence, expression."
         ),
     ],
     features: Features = Path("features"),
@@ -58,25 +56,11 @@ def train_command(
         elif path.stem.startswith("sentence"):
             from stream.prepare.sentences import train_on_sentences
 
-            _train_lines(train_on_sentences, path, features, runs, seed)
-        elif path.stem.startswith("dialogue"):
-            from stream.prepare.sentences import train_on_dialogues
-
-            _train_lines(train_on_dialogues, path, features, runs, seed)
+            for each in seed or [None]:
+                own = {"features": features, "runs": runs} | ({} if each is None else {"seed": each})
+                typer.echo(train_on_sentences(path, own, say))
         else:
             _train_ebmc(path, overrides, seed, variant or ["full"], resume)
-
-
-def _train_lines(
-    train: Callable[[Path, dict[str, Any], Callable[[str], None]], Path],
-    path: Path,
-    features: Path,
-    runs: Path,
-    seeds: list[int] | None,
-) -> None:
-    for seed in seeds or [None]:
-        own = {"features": features, "runs": runs} | ({} if seed is None else {"seed": seed})
-        typer.echo(train(path, own, say))
 
 
 def _train_expression(path: Path, features: Path, runs: Path, seeds: list[int] | None) -> None:

@@ -1,4 +1,4 @@
-"""MELD and CMU-MOSI lines as token states of MiniLM's frozen blocks: what trainings on sentences and dialogues read.
+"""MELD and CMU-MOSI lines as token states of MiniLM's frozen blocks: what `ebmc train sentence` starts from.
 
 The lower blocks never change in that training, so each line passes them once, here.
 """
@@ -17,7 +17,6 @@ from tokenizers import Tokenizer
 from transformers import AutoModel
 
 from ebmc_core.sentence import BLOCKS
-from ebmc_core.train_dialogue import DialogueTrainConfig, train_dialogue
 from ebmc_core.train_sentence import SentenceTrainConfig, train_sentence
 from stream.features.text import LONGEST
 from stream.prepare.text import read_copies
@@ -81,25 +80,10 @@ def _states(
 
 def train_on_sentences(path: Path, overrides: Mapping[str, Any], say: Callable[[str], None]) -> Path:
     """What `ebmc train sentence` does: make `sentences.npz` if it is not there, and train. Returns the run's folder."""
-    minilm = _minilm(say)
-    config = SentenceTrainConfig.from_toml(path, minilm=minilm, **overrides)
-    _make_sentences(config.features, config.blocks, minilm, say)
-    return train_sentence(config, say)
-
-
-def train_on_dialogues(path: Path, overrides: Mapping[str, Any], say: Callable[[str], None]) -> Path:
-    """What `ebmc train dialogue` does: make `sentences.npz` if it is not there, and train. Returns the run's folder."""
-    config = DialogueTrainConfig.from_toml(path, **overrides)
-    if not (config.features / "sentences.npz").is_file():
-        _make_sentences(config.features, config.blocks, _minilm(say), say)
-    return train_dialogue(config, say)
-
-
-def _minilm(say: Callable[[str], None]) -> Path:
     settings = load_settings()
-    return fetch("minilm-l6-v2", settings.cache, say, mirror=settings.models_mirror)
-
-
-def _make_sentences(features: Path, blocks: int, minilm: Path, say: Callable[[str], None]) -> None:
-    if not (features / "sentences.npz").is_file():
-        say(f"wrote    {prepare_sentences(load_settings().data / 'data', features, minilm, BLOCKS - blocks)}")
+    minilm = fetch("minilm-l6-v2", settings.cache, say, mirror=settings.models_mirror)
+    config = SentenceTrainConfig.from_toml(path, minilm=minilm, **overrides)
+    if not (config.features / "sentences.npz").is_file():
+        frozen = BLOCKS - config.blocks
+        say(f"wrote    {prepare_sentences(settings.data / 'data', config.features, minilm, frozen)}")
+    return train_sentence(config, say)
