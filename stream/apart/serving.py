@@ -4,7 +4,6 @@ import asyncio
 import gc
 import logging
 import os
-import pickle
 import signal
 import socket
 import sys
@@ -22,11 +21,8 @@ from stream.sources.converting import Negative
 from stream.sources.source import Media
 
 TOLD = 0.25  # seconds between two reports of how a source is doing
-EACH, MOST = (
-    float(os.environ.get("EACH", "0.006")),
-    0.1,
-)  # seconds that a frame waits for others, for each other source that is read, and at most:
-# what it costs to take a frame depends on nothing but how many there are
+EACH, MOST = 0.006, 0.1  # seconds that a frame waits for others, for each other source that is read, and at most: what
+# it costs to take frames depends on nothing but in how many pieces they come
 SAME = 2e-6  # seconds; event times are rounded
 NO_ROOM = "no room for a picture"  # the reason under which one is dropped that finds no place
 LINE: ContextVar[asyncio.StreamWriter] = ContextVar("LINE")  # to whoever has the source that is being read
@@ -185,7 +181,7 @@ async def served(line: int, file: int, sources: Callable[[], int]) -> None:
     reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=line))
     writer.transport.set_write_buffer_limits(high=0)
     shelf = Shelf(file)
-    with suppress(EOFError, OSError, pickle.UnpicklingError):
+    with suppress(EOFError, OSError):
         await Serving(reader, writer, shelf, sources).run()
     writer.close()
 
