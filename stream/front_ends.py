@@ -43,8 +43,9 @@ class FrontEnds:
     finder: finds the faces; None where MediaPipe's landmarker does it by itself.
     transcribing: whether words are wanted (`asr` is not `none`). lag: seconds of speech that may wait to be read.
     windows, pictures, words: threads. A window that has closed is served first, pictures second and speech recognition
-    last: the native threads of their models stand back for each other in this order, and all of them for threads that
-    run Python. One that was handed Python's lock and finds both cores taken keeps everybody waiting.
+    last: the native threads of faces and words stand back in this order for each other, and for threads that run
+    Python, which compute a window's voice and text themselves. One that was handed Python's lock and finds both cores
+    taken keeps everybody waiting.
     """
 
     recogniser: Recogniser

@@ -5,11 +5,11 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from stream.errors import WeightsError
+from stream.features.graph import new_session
 from stream.records import ModalityFeatures, State, Utterance, Window, Word
 
 LONGEST = 128  # tokens; of a longer text the end is kept
@@ -28,15 +28,9 @@ class TextFrontEnd:
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
         """folder: the `minilm-l6-v2` weights, as the registry stores them. Raises `WeightsError` when they are not."""
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
         try:
             self._tokenizer: Tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-            self._session = onnxruntime.InferenceSession(
-                str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = new_session(folder / "model.onnx", threads)
         except Exception as error:  # both libraries raise bare Exceptions from their native side
             reason = str(error).strip().splitlines()[0]
             raise WeightsError(f"no sentence encoder could be loaded from {folder}: {reason}") from error

@@ -3,10 +3,10 @@
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 
 from stream.errors import WeightsError
+from stream.features.graph import new_session
 from stream.records import AUDIO_RATE
 
 STEP = 320  # samples that one state stands for, 20 ms
@@ -21,13 +21,8 @@ class VoiceEncoder:
 
     def __init__(self, folder: Path) -> None:
         """folder: the `whisper-tiny.en` weights, as the registry stores them. Raises `WeightsError` if they are not."""
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = options.inter_op_num_threads = 1
-        options.log_severity_level = 3
         try:
-            self._session = onnxruntime.InferenceSession(
-                str(folder / "voice.onnx"), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = new_session(folder / "voice.onnx")
         except Exception as error:  # the library raises bare Exceptions from its native side
             reason = str(error).strip().splitlines()[0]
             raise WeightsError(f"no voice encoder could be loaded from {folder}: {reason}") from error

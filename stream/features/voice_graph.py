@@ -13,13 +13,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 from faster_whisper.feature_extractor import FeatureExtractor
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from stream.features.graph_export import demand_agreement, write_graph
 from stream.features.whisper_weights import read_whisper
 
 WIDTH, HEADS = 384, 6
@@ -113,32 +113,12 @@ def onnx_from_whisper(folder: Path) -> Path:
     spoken = (torch.arange(200) % 7 > 2).float()
     path = folder / "voice.onnx"
     steps = torch.export.Dim("steps", min=2, max=1500)
-    torch.onnx.export(
-        encoder,
-        (noise, spoken),
-        str(path),
-        dynamo=True,
-        input_names=["samples", "spoken"],
-        output_names=["statistics"],
-        dynamic_shapes={"samples": {0: 320 * steps}, "spoken": {0: steps}},
-        external_data=False,
-        opset_version=18,
-        verbose=False,
-    )
+    inputs = {"samples": noise, "spoken": spoken}
+    write_graph(encoder, path, inputs, "statistics", {"samples": {0: 320 * steps}, "spoken": {0: steps}})
     for count in (200, 50):
-        _compare(encoder, path, noise[: 320 * count], spoken[:count])
+        shorter = {"samples": noise[: 320 * count], "spoken": spoken[:count]}
+        demand_agreement(encoder, path, "voice encoder", TOLERANCE, shorter)
     return path
-
-
-def _compare(encoder: VoiceLayers, path: Path, samples: Tensor, spoken: Tensor) -> None:
-    """Raise `SystemExit` unless the graph gives what torch gives."""
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    found = np.asarray(session.run(None, {"samples": samples.numpy(), "spoken": spoken.numpy()})[0])
-    with torch.inference_mode():
-        expected = encoder(samples, spoken).numpy()
-    worst = float(np.abs(found - expected).max())
-    if not worst <= TOLERANCE:
-        raise SystemExit(f"the exported voice encoder differs from torch by {worst:.1e}")
 
 
 def _linear(weights: Weights, name: str) -> nn.Linear:

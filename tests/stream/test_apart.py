@@ -8,7 +8,8 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from fractions import Fraction
 from pathlib import Path
 
@@ -29,7 +30,17 @@ from stream.settings import Settings
 from stream.sources.connection import Input
 from stream.sources.live import LiveSource
 from stream.sources.source import Link, source_from
-from tests.stream.listening import QUICK, RTSP_SERVER, STEADY, free_port, listening, serving, until
+from tests.stream.listening import (
+    QUICK,
+    RTSP_SERVER,
+    STEADY,
+    Listener,
+    Program,
+    free_port,
+    listening,
+    serving,
+    until,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="sockets that pass files on are POSIX")
 
@@ -150,28 +161,35 @@ def test_what_is_not_taken_is_dropped_there_and_counted(decoders: Decoders, clip
     assert sum(source.condition.fed.values()) == sum(source.taken.values()) + source.dropped
 
 
+@asynccontextmanager
+async def watched(clip: Path, decoders: Decoders, settings: Settings) -> AsyncIterator[tuple[Program, Listener]]:
+    """A camera on the network, and what is heard of it by way of the process apart."""
+    port = free_port()
+    with serving(RTSP_SERVER, str(port), clip) as camera:
+        camera.await_port(port)
+        source = source_from(f"rtsp://127.0.0.1:{port}/live", settings)
+        decoders.offer([source])
+        async with listening(source) as heard:
+            await until(lambda: heard.sound and heard.pictures)
+            yield camera, heard
+
+
 def test_a_camera_that_dies_comes_back_and_what_is_said_of_it_is_said_here(
     clip: Path, decoders: Decoders, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "stream")
 
     async def watch() -> None:
-        port = free_port()
-        with serving(RTSP_SERVER, str(port), clip) as camera:
-            camera.await_port(port)
-            source = source_from(f"rtsp://127.0.0.1:{port}/live", QUICK)
-            decoders.offer([source])
-            async with listening(source) as heard:
-                await until(lambda: heard.sound and heard.pictures)
-                camera.kill()
-                await until(lambda: heard.condition.state is Link.WAITING)
-                camera.start()
-                await until(lambda: heard.condition.reconnects >= 1 and heard.condition.state is Link.OPEN)
-                count = len(heard.pictures)
-                await until(lambda: len(heard.pictures) > count + 3)
-                heard.assert_in_order()
-                assert heard.condition.origin is not None
-                assert abs(time.monotonic() - heard.condition.origin - heard.sound[-1].end) < 10
+        async with watched(clip, decoders, QUICK) as (camera, heard):
+            camera.kill()
+            await until(lambda: heard.condition.state is Link.WAITING)
+            camera.start()
+            await until(lambda: heard.condition.reconnects >= 1 and heard.condition.state is Link.OPEN)
+            count = len(heard.pictures)
+            await until(lambda: len(heard.pictures) > count + 3)
+            heard.assert_in_order()
+            assert heard.condition.origin is not None
+            assert abs(time.monotonic() - heard.condition.origin - heard.sound[-1].end) < 10
 
     asyncio.run(watch())
     said = [record.getMessage() for record in caplog.records if record.name == "stream.sources.live"]
@@ -186,24 +204,18 @@ def test_when_the_process_dies_or_hangs_another_goes_on_where_it_was(
     monkeypatch.setattr(apart, "SILENT", 4)
 
     async def watch() -> None:
-        port = free_port()
-        with serving(RTSP_SERVER, str(port), clip) as camera:
-            camera.await_port(port)
-            source = source_from(f"rtsp://127.0.0.1:{port}/live", STEADY)
-            decoders.offer([source])
-            async with listening(source) as heard:
-                await until(lambda: heard.sound and heard.pictures)
-                (first,) = decoders.pids
-                before = time.monotonic() - heard.sound[-1].end
-                os.kill(first, signal.SIGKILL if way == "killed" else signal.SIGSTOP)
-                await until(lambda: heard.condition.state is Link.WAITING)
-                await until(lambda: heard.condition.reconnects == 1 and heard.condition.state is Link.OPEN)
-                count = len(heard.sound)
-                await until(lambda: len(heard.sound) > count + 20 and heard.pictures[-1].pts > heard.sound[count].pts)
-                heard.assert_in_order()
-                assert decoders.pids != [first]
-                after = time.monotonic() - heard.sound[-1].end  # the wall clock at event time 0 is where it was
-                assert abs(after - before) < 5
+        async with watched(clip, decoders, STEADY) as (_, heard):
+            (first,) = decoders.pids
+            before = time.monotonic() - heard.sound[-1].end
+            os.kill(first, signal.SIGKILL if way == "killed" else signal.SIGSTOP)
+            await until(lambda: heard.condition.state is Link.WAITING)
+            await until(lambda: heard.condition.reconnects == 1 and heard.condition.state is Link.OPEN)
+            count = len(heard.sound)
+            await until(lambda: len(heard.sound) > count + 20 and heard.pictures[-1].pts > heard.sound[count].pts)
+            heard.assert_in_order()
+            assert decoders.pids != [first]
+            after = time.monotonic() - heard.sound[-1].end  # the wall clock at event time 0 is where it was
+            assert abs(after - before) < 5
 
     asyncio.run(watch())
 
