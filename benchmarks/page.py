@@ -7,8 +7,9 @@ the face was before its lens; an event that says how old that picture is at the 
 and so how long after it the event arrived in the page: glass to score. Trust moves with the first message that says
 so, an early event (see `stream/early.py`) or a window's own; both are told. The server looks at one picture in 0.1 s,
 so the figure is up to that much too high. Memory is that of the server and of the page's scripts; growth is a line
-through all samples but the first minute's. At the end the tab is closed, and how long the server takes to free its
-session noted.
+through all samples but the first minute's. The server gives what is free back to the system twice a minute (see
+`stream/heap.py`), so its memory rises and falls: what it keeps is the lowest of each minute. At the end the tab is
+closed, and how long the server takes to free its session noted.
 """
 
 import argparse
@@ -34,7 +35,7 @@ from tests.server.serving import served, until
 
 FACE, BLACK, RATE = 6.0, 2.0, 25  # seconds, seconds, pictures per second
 PICTURE = 0.1  # seconds between two pictures that the server looks at
-WARM, EVERY = 60.0, 10.0  # seconds
+WARM, EVERY, MINUTE = 60.0, 1.0, 60.0  # seconds
 WATCH = """() => {
     const video = document.querySelector("video");
     const small = new OffscreenCanvas(8, 8).getContext("2d", { willReadFrequently: true });
@@ -112,7 +113,11 @@ def main() -> None:
     for what, times in (("", figures.moved), (", in the event of a window", figures.own)):
         quantiles = " / ".join(f"{value * 1000:.0f}" for value in np.quantile(times, (0.5, 0.95, 1.0)))
         typer.echo(f"glass black to a trust of 0{what}, {len(times)} times: p50 / p95 / most {quantiles} ms")
-    for what, samples in (("server, MB", figures.memory), ("page's scripts, MB", figures.heap)):
+    for what, samples in (
+        ("server, MB", figures.memory),
+        ("server, lowest of each minute, MB", lowest(figures.memory)),
+        ("page's scripts, MB", figures.heap),
+    ):
         typer.echo(
             f"memory of the {what}: {samples[0][1]:.1f} to {samples[-1][1]:.1f}, {slope(samples) * 60:+.2f} a minute; "
             f"medians of four quarters {' / '.join(f'{np.median(part):.1f}' for part in quarters(samples))}"
@@ -168,6 +173,15 @@ def slope(samples: list[tuple[float, float]]) -> float:
     """Growth per second, after the first minute."""
     warm = [sample for sample in samples if sample[0] >= WARM] or samples
     return float(np.polyfit(*np.array(warm).T, 1)[0]) if len(warm) > 1 else 0.0
+
+
+def lowest(samples: list[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The lowest of each minute, at its middle."""
+    minutes: dict[int, float] = {}
+    for when, value in samples:
+        minute = int(when // MINUTE)
+        minutes[minute] = min(value, minutes.get(minute, value))
+    return [((minute + 0.5) * MINUTE, value) for minute, value in minutes.items()]
 
 
 def quarters(samples: list[tuple[float, float]]) -> list[np.ndarray]:

@@ -24,7 +24,7 @@ def write_graph(
         output_names=[output],
         dynamic_shapes=dict(sizes),
         external_data=False,
-        opset_version=18,
+        opset_version=20,
         verbose=False,
     )
 

@@ -26,7 +26,6 @@ WIDTH, HEADS = 384, 6
 LAYERS = 2  # whose states tell most of how something is said: 78.7 % by the second, 75.8 by the third, 73.0 by the last
 FFT, HOP = 400, 160  # samples: a spectrum of 25 ms every 10 ms
 RANGE = 8.0  # decades below the loudest that the spectrogram keeps
-LOWEST = -1e4  # below every state
 TOLERANCE = 1e-3
 
 Weights = Mapping[str, NDArray[np.float32]]
@@ -63,17 +62,25 @@ class Block(nn.Module):
         super().__init__()
         attention, step = f"encoder/layer_{layer}/self_attention", f"encoder/layer_{layer}/ffn"
         self.attention_norm, self.norm = (_norm(weights, f"{part}/layer_norm") for part in (attention, step))
-        self.together, self.out = (_linear(weights, f"{attention}/linear_{n}") for n in (0, 1))
+        self.query, self.key, self.value = (_linear(weights, f"{attention}/linear_0", part) for part in range(3))
+        self.out = _linear(weights, f"{attention}/linear_1")
         self.up, self.down = (_linear(weights, f"{step}/linear_{n}") for n in (0, 1))
 
-    def forward(self, states: Tensor) -> Tensor:
-        """States `[T, 384]` in and out."""
-        count = states.shape[0]
-        heads = self.together(self.attention_norm(states)).view(count, 3, HEADS, WIDTH // HEADS)
-        query, key, value = heads.permute(1, 2, 0, 3).unbind(0)  # each [heads, T, 64]
-        look = torch.softmax(query @ key.transpose(1, 2) * (WIDTH // HEADS) ** -0.5, dim=-1)
-        states = states + self.out((look @ value).transpose(0, 1).reshape(count, WIDTH))
+    def forward(self, states: Tensor, asked: Tensor | None = None) -> Tensor:
+        """States `[T, 384]` in and out; asked: of which steps, int64 `[K]`, where only `[K, 384]` are wanted."""
+        normed = self.attention_norm(states)
+        key, value = _heads(self.key(normed)), _heads(self.value(normed))
+        if asked is not None:
+            states, normed = states.index_select(0, asked), normed.index_select(0, asked)
+        query = _heads(self.query(normed)) * (WIDTH // HEADS) ** -0.5
+        look = torch.softmax(query @ key.transpose(1, 2), dim=-1)
+        states = states + self.out((look @ value).transpose(0, 1).reshape(states.shape))
         return states + self.down(F.gelu(self.up(self.norm(states))))
+
+
+def _heads(rows: Tensor) -> Tensor:
+    """`[T, 384]` to `[heads, T, 64]`."""
+    return rows.view(rows.shape[0], HEADS, WIDTH // HEADS).transpose(0, 1)
 
 
 class VoiceLayers(nn.Module):
@@ -89,21 +96,23 @@ class VoiceLayers(nn.Module):
         self.blocks = nn.ModuleList(Block(weights, layer) for layer in range(layers))
 
     def forward(self, samples: Tensor, spoken: Tensor) -> Tensor:
-        """samples: `[n]` at 16 kHz, n a multiple of 320, at most 30 s. spoken: `[n / 320]`, 1 for states to be read."""
-        states, weight = self.states(samples), spoken[:, None]
-        count = weight.sum()
-        mean = (states * weight).sum(dim=0) / count
-        deviation = (((states - mean).square() * weight).sum(dim=0) / count).sqrt()
-        return torch.cat((mean, deviation, torch.where(weight > 0, states, LOWEST).amax(dim=0)))
+        """samples: `[n]` at 16 kHz, n a multiple of 320, at most 30 s. spoken: `[n / 320]`, 1 for states to be read.
 
-    def states(self, samples: Tensor) -> Tensor:
-        """The states `[n / 320, 384]` after the last layer that there is."""
+        The last layer computes no other states than those.
+        """
+        states = self.states(samples, spoken.nonzero().squeeze(1))
+        mean = states.mean(dim=0)
+        return torch.cat((mean, (states - mean).square().mean(dim=0).sqrt(), states.amax(dim=0)))
+
+    def states(self, samples: Tensor, asked: Tensor | None = None) -> Tensor:
+        """The states `[n / 320, 384]` after the last layer that there is, or those that are asked for."""
         heard = F.gelu(self.first(self.spectrogram(samples)[None]))
         states = F.gelu(self.second(heard))[0].T
         states = states + self.places[: states.shape[0]]
-        for block in self.blocks:
+        *blocks, last = self.blocks
+        for block in blocks:
             states = block(states)
-        return states
+        return last(states, asked)
 
 
 def onnx_from_whisper(folder: Path) -> Path:
@@ -121,10 +130,13 @@ def onnx_from_whisper(folder: Path) -> Path:
     return path
 
 
-def _linear(weights: Weights, name: str) -> nn.Linear:
-    weight = torch.from_numpy(weights[f"{name}/weight"])
+def _linear(weights: Weights, name: str, part: int | None = None) -> nn.Linear:
+    """A layer; part: which third of one that stands for query, key and value together."""
+    weight, bias = (torch.from_numpy(weights[f"{name}/{what}"]) for what in ("weight", "bias"))
+    if part is not None:
+        weight, bias = weight.chunk(3)[part], bias.chunk(3)[part]
     layer = nn.Linear(weight.shape[1], weight.shape[0])
-    layer.load_state_dict({"weight": weight, "bias": torch.from_numpy(weights[f"{name}/bias"])})
+    layer.load_state_dict({"weight": weight, "bias": bias})
     return layer
 
 
