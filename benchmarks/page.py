@@ -172,7 +172,8 @@ def follow(page: Page, arrivals: list[Arrival], process: psutil.Process, seconds
 def slope(samples: list[tuple[float, float]]) -> float:
     """Growth per second, after the first minute."""
     warm = [sample for sample in samples if sample[0] >= WARM] or samples
-    return float(np.polyfit(*np.array(warm).T, 1)[0]) if len(warm) > 1 else 0.0
+    times, values = np.array(warm).T
+    return float(np.polyfit(times, values, 1)[0]) if len(warm) > 1 else 0.0
 
 
 def lowest(samples: list[tuple[float, float]]) -> list[tuple[float, float]]:
