@@ -87,7 +87,7 @@ def test_a_covered_camera_gives_its_trust_to_the_others_and_gets_it_back(server:
     windows = page.evaluate("((data) => data.events - data.before)(document.documentElement.dataset)")
     assert windows <= 3, "two windows, and one that had closed before; seconds are measured by benchmarks/page.py"
     wait_for(page, "Math.abs(trust('text') + trust('audio') - 1) < 0.02", SECONDS)
-    assert "picture is black" in page.get_by_test_id("reason-video").inner_text()
+    wait_for(page, "element('reason-video').textContent.includes('picture is black')", SECONDS)  # or first: no picture
     page.get_by_test_id("switch-covered").click()
     wait_for(page, "trust('video') > 0.1", SECONDS)
 
