@@ -1,13 +1,14 @@
 """RAVDESS speech into training windows: every window goes through the voice activity and front end of a stream.
 
 An actor says one sentence in a quiet room. Streams are not like that, so each clip is also heard partly, louder and
-softer, followed by more of the same without a pause, and over noise and other voices at 20, 10, 5 and 0 dB.
+softer, followed by more of the same without a pause, and over noise and other voices at 20, 10, 5 and 0 dB. Fourteen
+actors are few, so each has two voices more: the recordings played slower, deeper, and faster, higher.
 
 Data: Livingstone & Russo 2018, CC BY-NC-SA 4.0. Emotions are read as sentiment; surprise has none and is left out.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,7 @@ LENGTH = 4.0  # seconds
 RATIOS = (20, 10, 5, 0)  # dB
 TALKERS = 12
 BABBLE = 24.0  # seconds of babble per actor
+SPEEDS = ((0.82, 0.94), (1.06, 1.22))  # of the further voices: how fast an actor's recordings are played, from and to
 SENTIMENT = {
     "01": Sentiment.NEUTRAL,
     "02": Sentiment.NEUTRAL,  # calm
@@ -89,15 +91,11 @@ def prepare_ravdess(data: Path, out: Path, front: AudioFrontEnd, report: Report 
     """
     clips = list(_clips(data / "ravdess-speech" / "16k", report))
     rng = np.random.default_rng(SEED)
-    more, babble = _by_voice(clips), _babble(clips, rng)
-    rows: list[Row] = []
-    for index, clip in enumerate(clips):
-        for take in _takes(clip, more[clip.actor, clip.emotion], babble[clip.actor], rng):
-            heard = _heard(front, take.samples)
-            if heard is not None:
-                rows.append(Row(clip, take.condition, *heard))
-        if report:
-            report(index + 1, len(clips), "speech windows")
+    babble = _babble(clips, rng)
+    rows = list(_rows(clips, babble, front, rng, report))
+    for number, speeds in enumerate(SPEEDS, start=1):
+        rng = np.random.default_rng(SEED + number)
+        rows += _rows(_further_voices(clips, speeds, rng), babble, front, rng, report)
     out.mkdir(parents=True, exist_ok=True)
     np.savez_compressed(
         out / "audio.npz",
@@ -111,6 +109,20 @@ def prepare_ravdess(data: Path, out: Path, front: AudioFrontEnd, report: Report 
         source=np.full(len(rows), "ravdess"),
     )
     return out / "audio.npz"
+
+
+def _rows(
+    clips: Sequence[Clip], babble: Mapping[str, Samples], front: AudioFrontEnd, rng: Generator, report: Report | None
+) -> Iterator[Row]:
+    """What is heard of every take of the clips."""
+    more = _by_voice(clips)
+    for index, clip in enumerate(clips, start=1):
+        for take in _takes(clip, more[clip.actor, clip.emotion], babble[clip.actor], rng):
+            heard = _heard(front, take.samples)
+            if heard is not None:
+                yield Row(clip, take.condition, *heard)
+        if report:
+            report(index, len(clips), "speech windows")
 
 
 def _heard(front: AudioFrontEnd, samples: Samples) -> tuple[NDArray[np.float16], float] | None:
@@ -136,12 +148,30 @@ def _clips(folder: Path, report: Report | None) -> Iterator[Clip]:
             report(index + 1, len(paths), "recordings")
 
 
+def _further_voices(clips: Sequence[Clip], speeds: tuple[float, float], rng: Generator) -> list[Clip]:
+    """The training clips once more, each actor's played at a speed of their own: pitch, formants and pace change."""
+    speed = {actor: rng.uniform(*speeds) for actor in sorted({clip.actor for clip in clips})}
+    return [_played(clip, speed[clip.actor]) for clip in clips if clip.split == "train"]
+
+
+def _played(clip: Clip, speed: float) -> Clip:
+    """The clip played `speed` times as fast; it is another recording, of the same actor."""
+    frame = av.AudioFrame.from_ndarray(clip.samples[None], format="flt", layout="mono")
+    frame.sample_rate = round(speed * AUDIO_RATE)
+    samples = _resampled([frame])
+    speech = slice(round(clip.speech.start / speed), min(len(samples), round(clip.speech.stop / speed)))
+    return Clip(f"{clip.name}@{speed:.2f}", clip.emotion, clip.actor, samples, speech)
+
+
 def read_sound(path: Path) -> Samples:
     """A sound file as float32 `[n]`, 16 kHz mono."""
-    resampler = AudioResampler(format="flt", layout="mono", rate=AUDIO_RATE)
     with av.open(str(path)) as media:
-        frames = [*media.decode(audio=0), None]
-    parts = [part.to_ndarray()[0] for frame in frames for part in resampler.resample(frame)]
+        return _resampled(media.decode(audio=0))
+
+
+def _resampled(frames: Iterable[av.AudioFrame]) -> Samples:
+    resampler = AudioResampler(format="flt", layout="mono", rate=AUDIO_RATE)
+    parts = [part.to_ndarray()[0] for frame in (*frames, None) for part in resampler.resample(frame)]
     return np.concatenate(parts).astype(np.float32)
 
 

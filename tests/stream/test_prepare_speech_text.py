@@ -9,7 +9,9 @@ from ebmc_core.data.arrays import FeatureArrays, read_arrays
 from ebmc_core.errors import DataError
 from ebmc_core.modality import SENTIMENTS, Sentiment
 from stream.features.audio import AudioFrontEnd
+from stream.features.prosody import PROSODY
 from stream.features.text import TextFrontEnd
+from stream.features.voice import STATISTICS
 from stream.prepare.ravdess import prepare_ravdess
 from stream.prepare.text import prepare_text
 from stream.settings import load_settings
@@ -75,6 +77,18 @@ def test_noisier_copies_have_a_lower_quality(speech: FeatureArrays) -> None:
     assert steps == sorted(steps, reverse=True) and steps[0] > 0.9 and steps[-1] < 0.3
     conditions = {str(one) for one in speech.condition[speech.split == "test"]}
     assert conditions == {"clean", "shifted", "joined"}.union(*noisy.values())
+
+
+def test_actors_who_train_have_a_deeper_and_a_higher_voice_too(speech: FeatureArrays) -> None:
+    pitch = speech.values[:, STATISTICS + PROSODY.index("pitch_median")]
+    speed = np.array([float(item.partition("@")[2] or 1.0) for item in speech.item])
+    assert set(speech.split[speed != 1]) == {"train"}, "figures are of voices as they are"
+    for actor in sorted(set(speech.group[speech.split == "train"])):
+        voices = sorted(set(speed[speech.group == actor]))
+        clean = (speech.group == actor) & (speech.condition == "clean")
+        heard = [float(np.median(pitch[clean & (speed == voice)])) for voice in voices]
+        assert len(voices) == 3 and voices[1] == 1
+        assert heard == pytest.approx(heard[1] + np.log2(voices), abs=0.1), "octaves"
 
 
 def test_text_arrays_are_what_the_training_reads(text: FeatureArrays) -> None:
