@@ -1,7 +1,7 @@
 """The shape of an EBMC model, saved beside its weights. No torch in here: engines read it too."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from ebmc_core.errors import CheckpointError
@@ -39,13 +39,17 @@ class EbmcConfig:
     """Version of the features it was trained on, see `FEATURES`; MOSI's own have none, and stay at 1."""
     novelty: str = "linear"
     """How the logit of trust falls with novelty: `linear`, as in checkpoints that do not say it, or `log`: by nearly as
-    much at first and ever less, so that a feature which is strange but tells a lot still counts."""
+    much at first and ever less, so that a feature which is strange but tells a lot still counts. `apart`: as `log`, and
+    the learned part of trust does not read it. Much noise in training is noticed by the measured quality too, and that
+    part would learn to take back what novelty costs."""
     complement: bool = True
     """Whether the modalities present fill in for those absent (CCE); without it an absent one is zero."""
     dropout: float = 0.3
     """Dropout inside the blocks and the fusion layer."""
     input_dropout: float = 0.2
     """Dropout on the standardised input features."""
+    input_dropouts: Mapping[Modality, float] = field(default_factory=dict[Modality, float])
+    """The same for single modalities that need another: a voice of few speakers more than a face of many."""
 
     def __post_init__(self) -> None:
         if set(self.widths) != set(MODALITIES):
@@ -53,28 +57,35 @@ class EbmcConfig:
         sizes = (*self.widths.values(), self.width, self.part, self.depth, self.heads, self.ratio, self.context)
         if min(*sizes, self.heads) < 1 or self.width % self.heads:
             raise ValueError("all sizes must be positive, and the width a multiple of the heads")
-        if not (0 <= self.dropout < 1 and 0 <= self.input_dropout < 1):
+        if unknown := sorted(set(self.input_dropouts) - set(MODALITIES)):
+            raise ValueError(f"input_dropouts names {unknown}; there are {[str(m) for m in MODALITIES]}")
+        if not all(0 <= share < 1 for share in (self.dropout, self.input_dropout, *self.input_dropouts.values())):
             raise ValueError("dropout must be in [0, 1)")
         if self.experts not in ("soft", "own") or self.fusion not in ("trust", "uniform"):
             raise ValueError("experts must be soft or own, and fusion trust or uniform")
-        if self.novelty not in ("linear", "log"):
-            raise ValueError("novelty must be linear or log")
+        if self.novelty not in ("linear", "log", "apart"):
+            raise ValueError("novelty must be linear, log or apart")
 
     def to_dict(self) -> dict[str, Any]:
         """As plain numbers and strings, for JSON and TOML."""
-        return {**asdict(self), "widths": {str(m): self.widths[m] for m in MODALITIES}}
+        return asdict(self) | {
+            "widths": {str(m): self.widths[m] for m in MODALITIES},
+            "input_dropouts": {str(m): share for m, share in self.input_dropouts.items()},
+        }
 
     @classmethod
     def from_dict(cls, given: Mapping[str, Any]) -> "EbmcConfig":
         """The opposite of `to_dict`. Raises `CheckpointError` on unknown, missing or impossible fields."""
         try:
             known: dict[str, Any] = dict(given)
-            if strange := sorted(set(known) - {field.name for field in fields(cls)}):
+            if strange := sorted(set(known) - {each.name for each in fields(cls)}):
                 raise ValueError(f"there are no fields {str(strange)[:100]}")
             for name, default in asdict(cls(dict.fromkeys(MODALITIES, 1))).items():
                 if name in known and name != "widths" and not _like(known[name], default):
                     raise ValueError(f"{name} must be like {default!r}")
             known["widths"] = {Modality(name): int(width) for name, width in known["widths"].items()}
+            shares = known.get("input_dropouts", {})
+            known["input_dropouts"] = {Modality(name): float(share) for name, share in shares.items()}
             return cls(**known)
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise CheckpointError(f"not the configuration of an EBMC model: {str(error)[:200]}") from error

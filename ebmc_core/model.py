@@ -90,7 +90,8 @@ class Projection(nn.Module):
         super().__init__()
         count, width = len(MODALITIES), config.width
         self.linear = nn.ModuleList(nn.Linear(config.widths[modality], width) for modality in MODALITIES)
-        self.dropout = nn.Dropout(config.input_dropout)
+        shares = (config.input_dropouts.get(modality, config.input_dropout) for modality in MODALITIES)
+        self.dropout = nn.ModuleList(nn.Dropout(share) for share in shares)
         self.norm = StackedNorm(count, width)
         self.modality = nn.Parameter(torch.randn(count, 1, 1, width) * 0.02)
         self.missing = nn.Parameter(torch.randn(count, 1, 1, width) * 0.02)
@@ -98,7 +99,8 @@ class Projection(nn.Module):
 
     def forward(self, standard: Sequence[Tensor], present: Tensor, age: Tensor) -> Tensor:
         """standard: per modality `[B, L, d_m]`; present, age `[M, B, L]`. Returns tokens `[M, B, L, D]`."""
-        projected = [linear(self.dropout(x)) for linear, x in zip(self.linear, standard, strict=True)]
+        layers = zip(self.linear, self.dropout, standard, strict=True)
+        projected = [linear(dropout(x)) for linear, dropout, x in layers]
         tokens = self.norm(torch.stack(projected))
         tokens = torch.where(present.unsqueeze(-1) > 0, tokens, self.missing)
         return tokens + self.modality + self.time(encode_age(age))

@@ -21,17 +21,18 @@ def encode_age(age: Tensor) -> Tensor:
 class TrustHead(nn.Module):
     """Softmax over the modalities present of what was learned, what was measured, and how strange the feature is.
 
-    `MLP_m(zbar_m, novelty_m, age_m) + slope_m * log(quality_m + floor) - slope'_m * log(1 + excess_m)`, or the excess
-    itself in older checkpoints. The measured quality enters nowhere else in that sum and its slope is positive, so a
-    lower quality always lowers that modality's trust; so does a feature beyond what 90 % of the training features are.
-    Absent modalities get exactly 0; if all are absent, all weights are 0.
+    `MLP_m(zbar_m, age_m) + slope_m * log(quality_m + floor) - slope'_m * log(1 + excess_m)`; in older checkpoints the
+    MLP reads the novelty too, or the excess stands for its logarithm. The measured quality enters nowhere else in that
+    sum and its slope is positive, so a lower quality always lowers that modality's trust; so does a feature beyond what
+    90 % of the training features are. Absent modalities get exactly 0; if all are absent, all weights are 0.
     """
 
     def __init__(self, modalities: int, width: int, novelty: str) -> None:
-        """novelty: `linear` or `log`, see `EbmcConfig`."""
+        """novelty: `linear`, `log` or `apart`, see `EbmcConfig`."""
         super().__init__()
-        self.fading = novelty == "log"
-        self.score = StackedMLP(modalities, width + NUMBERS + len(AGE_SCALES), width // 2, 1)
+        self.fading, self.apart = novelty != "linear", novelty == "apart"
+        learns_from = width + len(AGE_SCALES) + (0 if self.apart else NUMBERS)
+        self.score = StackedMLP(modalities, learns_from, width // 2, 1)
         self.slope = nn.Parameter(torch.zeros(modalities, 1, 1))
         self.strange = nn.Parameter(torch.full((modalities, 1, 1), STRANGE))
 
@@ -39,7 +40,8 @@ class TrustHead(nn.Module):
         self, completed: Tensor, novelty: Tensor, excess: Tensor, age: Tensor, quality: Tensor, present: Tensor
     ) -> Tensor:
         """completed: `zbar [M, B, L, D]`; novelty `[M, B, L, 2]`; the others `[M, B, L]`, as is the trust returned."""
-        learned = self.score(torch.cat((completed, novelty, encode_age(age)), dim=-1)).squeeze(-1)
+        seen = (completed, encode_age(age)) if self.apart else (completed, novelty, encode_age(age))
+        learned = self.score(torch.cat(seen, dim=-1)).squeeze(-1)
         measured = (LEAST_SLOPE + F.softplus(self.slope)) * torch.log(quality.clamp(0, 1) + QUALITY_FLOOR)
         strange = F.softplus(self.strange) * (torch.log1p(excess) if self.fading else excess)
         logits = torch.where(present > 0, learned + measured - strange, MASKED)

@@ -4,6 +4,7 @@ import hashlib
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -48,14 +49,26 @@ def test_one_from_before_there_were_offsets_loads_as_it_was(folder: Path, model:
 
 
 def test_configuration_goes_through_json(config: EbmcConfig) -> None:
-    assert EbmcConfig.from_dict(json.loads(json.dumps(config.to_dict()))) == config
-    older = {key: value for key, value in config.to_dict().items() if key != "novelty"}
-    assert EbmcConfig.from_dict(older).novelty == "linear"
+    uneven = replace(config, input_dropouts={Modality.AUDIO: 0.7})
+    for each in (config, uneven):
+        assert EbmcConfig.from_dict(json.loads(json.dumps(each.to_dict()))) == each
+    older = {key: value for key, value in config.to_dict().items() if key not in ("novelty", "input_dropouts")}
+    assert EbmcConfig.from_dict(older) == replace(config, novelty="linear")
 
 
 @pytest.mark.parametrize(
     "change",
-    [{"depht": 2}, {"heads": 3}, {"widths": {"text": 4}}, {"width": 0}, {"dropout": 1.0}, {"novelty": "square"}],
+    [
+        {"depht": 2},
+        {"heads": 3},
+        {"widths": {"text": 4}},
+        {"width": 0},
+        {"dropout": 1.0},
+        {"novelty": "square"},
+        {"input_dropouts": {"smell": 0.5}},
+        {"input_dropouts": {"audio": 1.0}},
+        {"input_dropouts": {"audio": "much"}},
+    ],
 )
 def test_impossible_configurations_are_refused(config: EbmcConfig, change: dict[str, object]) -> None:
     with pytest.raises(CheckpointError, match="not the configuration of an EBMC model"):

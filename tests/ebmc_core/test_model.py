@@ -142,7 +142,7 @@ def test_a_lower_quality_lowers_trust(model: EBMC, seed: int, m: int, better: fl
 
 
 @LOAD
-@given(seed=st.integers(0, 1000), m=st.integers(0, 2), novelty=st.sampled_from(["linear", "log"]))
+@given(seed=st.integers(0, 1000), m=st.integers(0, 2), novelty=st.sampled_from(["linear", "log", "apart"]))
 def test_a_feature_unlike_all_in_training_lowers_trust(seed: int, m: int, novelty: str) -> None:
     """By how far it is beyond what is usual alone, whatever the learned part says."""
     generator = torch.Generator().manual_seed(seed)
