@@ -139,7 +139,7 @@ def test_noise_on_the_sound_lowers_its_trust(front: FrontEnds, engine: Engine, f
         trust.append(float(np.mean([event.trust[AUDIO] for event in events])))
     clean, little, loud, louder = trust
     assert clean > loud > louder and little > loud
-    assert little < clean + 0.05  # an old recording is strange to the model, and a little noise makes it less so
+    assert little < clean + 0.1  # an old recording is strange to the model, and a little noise makes it less so
     assert louder < 0.6 * clean
 
 
