@@ -57,10 +57,14 @@ class EbmcConfig:
         sizes = (*self.widths.values(), self.width, self.part, self.depth, self.heads, self.ratio, self.context)
         if min(*sizes, self.heads) < 1 or self.width % self.heads:
             raise ValueError("all sizes must be positive, and the width a multiple of the heads")
-        if unknown := sorted(set(self.input_dropouts) - set(MODALITIES)):
-            raise ValueError(f"input_dropouts names {unknown}; there are {[str(m) for m in MODALITIES]}")
-        if not all(0 <= share < 1 for share in (self.dropout, self.input_dropout, *self.input_dropouts.values())):
-            raise ValueError("dropout must be in [0, 1)")
+        # a TOML file may hold anything
+        table = isinstance(self.input_dropouts, Mapping)  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not table or not set(self.input_dropouts) <= set(MODALITIES):
+            raise ValueError(f"input_dropouts must have a number for some of {', '.join(MODALITIES)}")
+        for share in (self.dropout, self.input_dropout, *self.input_dropouts.values()):
+            number = isinstance(share, int | float)  # pyright: ignore[reportUnnecessaryIsInstance]
+            if not number or not 0 <= share < 1:
+                raise ValueError(f"dropout must be in [0, 1), not {share!r}")
         if self.experts not in ("soft", "own") or self.fusion not in ("trust", "uniform"):
             raise ValueError("experts must be soft or own, and fusion trust or uniform")
         if self.novelty not in ("linear", "log", "apart"):

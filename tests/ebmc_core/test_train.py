@@ -114,6 +114,18 @@ def test_a_bad_configuration_is_one_clear_line(tmp_path: Path, text: str) -> Non
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "table", [{"input_dropouts": 0.5}, {"input_dropouts": {"audio": "much"}}, {"novelty": "square"}, {"depht": 2}]
+)
+def test_a_model_that_cannot_be_built_is_one_line(
+    arrays_folder: Path, tmp_path: Path, table: dict[str, object]
+) -> None:
+    with pytest.raises(DataError, match="the table model of the training configuration: ") as caught:
+        train(small(arrays_folder, model=table, runs=tmp_path / "runs"), print)
+    assert "\n" not in str(caught.value)
+    assert not (tmp_path / "runs").exists()
+
+
 def test_missing_arrays_stop_the_run_before_it_begins(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"text.npz is missing"):
         train(small(tmp_path), lambda line: None)
